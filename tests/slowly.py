@@ -1,4 +1,4 @@
-"""Equations written out one number after the other, against which the fast ones are held; differentiable."""
+"""Equations written out one number after the other, as references for the fast ones; differentiable."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def class_mean(support: Tensor, labels: Tensor, label: int) -> Tensor:
     return torch.stack(own).sum(0) / len(own)
 
 
-def distance(one: Tensor, other: Tensor) -> Tensor:
+def distance(first: Tensor, second: Tensor) -> Tensor:
     """Return the Euclidean distance of two features [d], not squared."""
-    return (one - other).pow(2).sum().sqrt()
+    return (first - second).pow(2).sum().sqrt()
 
 
 def nearest_mean_logits(query: Tensor, support: Tensor, labels: Tensor, way: int) -> Tensor:
@@ -37,10 +37,10 @@ def nearest_mean_logits(query: Tensor, support: Tensor, labels: Tensor, way: int
 
 def leave_one_out_logits(features: Tensor, labels: Tensor, way: int) -> Tensor:
     """Score each support feature [n, d] by minus the distance to class means made without it: [n, c]."""
-    places = range(len(features))
-    rest = [[other for other in places if other != index] for index in places]
+    indices = range(len(features))
+    rest = [[other for other in indices if other != index] for index in indices]
     rows = [
         nearest_mean_logits(features[index : index + 1], features[others], labels[others], way)
-        for index, others in zip(places, rest, strict=True)
+        for index, others in zip(indices, rest, strict=True)
     ]
     return torch.cat(rows)

@@ -1,4 +1,4 @@
-"""A stranger's five lines, installed as a distribution of their own, reach the leaderboard."""
+"""A third-party plugin of five lines, installed as a distribution of its own, reaches the leaderboard."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_the_plugin_is_listed_with_its_version_and_hook(freeshot: Installed) -> 
 
 def test_its_learner_gets_a_record_and_a_leaderboard_row(freeshot: Installed, tmp_path: Path) -> None:
     folders = ["--results", str(tmp_path / "results"), "--cache", str(tmp_path / "cache")]
-    learner = ["-o", "learner=proto-five"]  # at the size that the suite's profile asks of any learner
+    learner = ["-o", "learner=proto-five"]  # at the size that the suite's profile sets for any learner
     freeshot("run", "toy", "--track", TRACK, "--method", "lora-recycle", *learner, *folders)
 
     (record,) = [json.loads(path.read_text()) for path in (tmp_path / "results").rglob("*.json")]

@@ -1,4 +1,4 @@
-"""Imports go down only, and what must be light to import is."""
+"""Imports go down only, and modules that must be light to import are."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ def test_imports_go_down_only(repository: Path) -> None:
 
 
 @pytest.mark.parametrize("package", ["basics", "contracts", "plugin", "leaderboard", "render", "cli"])
-def test_a_light_room_is_light_in_every_module(package: str) -> None:
+def test_a_light_package_is_light_in_every_module(package: str) -> None:
     assert not loaded(IMPORT_ALL, f"freeshot.{package}") & HEAVY
 
 
-def test_listing_weights_loads_nothing_heavy() -> None:
+def test_listing_weights_imports_nothing_heavy() -> None:
     assert not loaded(IMPORT_ALL, "freeshot_vision.weights") & HEAVY
 
 
@@ -65,5 +65,5 @@ def test_the_python_api_is_imported_on_first_use() -> None:
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_importing_a_package_loads_nothing_heavy(package: str) -> None:
+def test_importing_a_package_imports_nothing_heavy(package: str) -> None:
     assert not loaded(IMPORT_ONE, package) & HEAVY

@@ -1,4 +1,4 @@
-"""No file that somebody hands over can run: nothing is unpickled, evaluated or unpacked by whoever trusts it."""
+"""No file from a third party can run code: nothing is unpickled, evaluated or unpacked on trust."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ ROOTS = ("benchmark", "plugins", "baselines", "docs/examples")
 RUNS_CODE = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "jsonpickle", "marshal", "shelve", "yaml"}
 ALLOWED_IMPORTS = {("pickle", "UnpicklingError")}
 """What may be imported of them: a name to catch."""
-LOOKED_AT = {
+REVIEWED = {
     "benchmark/freeshot/testing/contract/general.py": {"import pickle"},
     "plugins/makers/pocket_data/fetch_packages.py": {"content.extractall"},
     "plugins/freeshot_vision/weights/fetch.py": {"archive.extractall"},
 }
-"""What was looked at: a component is pickled and unpickled on one line, to show that it can travel; packages
+"""Reviewed uses: a component is pickled and unpickled on one line, to show that it can be pickled; packages
 of a pinned hash, from which the pocket suite is made or weights are read, are unpacked with tarfile's data filter or
 where no member leads out."""
 MUST = {"torch.load": ("weights_only", True), "jit.load": ("", None)}
@@ -30,7 +30,7 @@ NEVER = {"eval", "exec", "extractall", "read_pickle", "os.system", "hub.load"}
 
 
 def faults(source: str) -> Iterator[str]:
-    """Name what could run a stranger's code in a module."""
+    """Name what could run third-party code in a module."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (f"import {a.name}" for a in node.names if a.name.partition(".")[0] in RUNS_CODE)
@@ -65,14 +65,14 @@ def _is(node: ast.expr | None, value: object) -> bool:
     return isinstance(node, ast.Constant) and node.value is value
 
 
-def test_no_module_runs_what_a_file_says(repository: Path) -> None:
+def test_no_module_runs_code_from_a_file(repository: Path) -> None:
     modules = [path for root in ROOTS for path in (repository / root).rglob("*.py")]
     assert len(modules) > 300
     actual = {str(path.relative_to(repository)): list(faults(path.read_text(encoding="utf-8"))) for path in modules}
-    assert {name: set(message) for name, message in actual.items() if message} == LOOKED_AT
+    assert {name: set(message) for name, message in actual.items() if message} == REVIEWED
 
 
-def test_no_document_tells_anybody_to(repository: Path) -> None:
+def test_no_document_advises_to_trust_remote_code(repository: Path) -> None:
     pages = [repository / "README.md", repository / "CONTRIBUTING.md", *(repository / "docs").rglob("*.md")]
     assert len(pages) > 30
     for page in pages:
@@ -101,7 +101,7 @@ def test_no_document_tells_anybody_to(repository: Path) -> None:
         "os.system(text)",
     ],
 )
-def test_what_could_run_is_found(source: str) -> None:
+def test_calls_that_could_run_code_are_reported(source: str) -> None:
     assert list(faults(source))
 
 
@@ -117,5 +117,5 @@ def test_what_could_run_is_found(source: str) -> None:
         "subprocess.run(['git', 'status'])",
     ],
 )
-def test_what_is_harmless_is_left_alone(source: str) -> None:
+def test_harmless_calls_are_not_reported(source: str) -> None:
     assert list(faults(source)) == []

@@ -1,4 +1,4 @@
-"""The wheel holds what is meant to be in it, and the installed metadata is that of pyproject.toml."""
+"""The wheel holds what it should, and the installed metadata is that of pyproject.toml."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MEGABYTE = 10**6
 
 
 def package_files(repository: Path) -> dict[str, Path]:
-    """Return what each file of the packages is called in a wheel, and where it lies."""
+    """Return the name of each file of the packages in a wheel, with its path in the repository."""
     return {
         path.relative_to(repository / root).as_posix(): path
         for root in ROOTS

@@ -44,7 +44,7 @@ SMALL: dict[str, Any] = {
     "held_out": 0.3,
     "directions": 3,
 }
-"""Sizes at which anything is done in a moment, for options of these names."""
+"""Sizes at which any component takes a moment, for options of these names."""
 
 
 def small(cls: type[Component], stem: str = "") -> list[str]:
@@ -52,7 +52,7 @@ def small(cls: type[Component], stem: str = "") -> list[str]:
     given = []
     for name, option in options_of(cls).items():
         if isinstance(option.default, Choice) and option.default.kind == "method":
-            continue  # to stand on another method is for tests of its own
+            continue  # methods on top of another method have tests of their own
         if isinstance(option.default, Choice):
             given += small(KNOWN.component(option.default.kind, option.default.name), f"{stem}{name}.")
         elif name in SMALL:
@@ -67,7 +67,7 @@ def assert_complete(record: RunRecord) -> None:
     assert len(record.accuracies) == record.spec.track.episodes
     assert record.stages[-1].stage == "evaluation"
     assert all(stage.seconds > 0 for stage in record.stages)
-    assert all(len(str(stage.facts)) < 500 for stage in record.stages)  # what was trained belongs into the cache
+    assert all(len(str(stage.facts)) < 500 for stage in record.stages)  # trained parameters belong in the cache
 
 
 @pytest.mark.parametrize("track", [track.name for track in TRACKS])
@@ -78,8 +78,8 @@ def test_a_method_runs_from_end_to_end(toy: Toy, method: str, track: str) -> Non
 
 
 def combinations_of_parts() -> list[tuple[str, str, str]]:
-    """Name inversion, strategy and learner so that any two parts that meet in an artifact do: each strategy meets each
-    learner, which see its masks, and each inversion.
+    """Combine inversion, strategy and learner so that any two parts that share an artifact occur together: each
+    strategy with each learner, which gets its masks, and with each inversion.
     """
     inversions, strategies, learners = PARTS
     actual = [
@@ -106,7 +106,7 @@ def small_parts(chosen: dict[str, str]) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize(("inversion", "strategy", "learner"), combinations_of_parts())
-def test_parts_go_together_in_lora_recycle(toy: Toy, inversion: str, strategy: str, learner: str) -> None:
+def test_parts_combine_in_lora_recycle(toy: Toy, inversion: str, strategy: str, learner: str) -> None:
     chosen = {"inversion": inversion, "strategy": strategy, "learner": learner}
     record = toy.record("lora-recycle", suite=None, options=small_parts(chosen))
     assert_complete(record)

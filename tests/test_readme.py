@@ -1,4 +1,4 @@
-"""The README's code and commands work as they are written, only smaller, and its length and lists are as promised."""
+"""The README's code and commands work as they are written, only smaller, and its length and lists are checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is committed under results/ is what its records say, and the README shows the same."""
+"""The tables under results/ follow from the records there, and the README shows the same numbers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_every_committed_record_is_valid() -> None:
     assert loaded.records
 
 
-def test_the_committed_tables_are_what_the_records_say() -> None:
+def test_the_committed_tables_follow_from_the_records() -> None:
     catalogue = Catalogue(load_plugins())
     extensions = Extensions((), catalogue.published(), catalogue.suites(), partial(card_of, catalogue))
     assert stale_leaderboards(RESULTS, extensions) == []
@@ -90,16 +90,22 @@ def test_the_readmes_numbers_of_cifar_fs_are_those_of_the_records() -> None:
     extensions = Extensions(published=catalogue.published(), suites=catalogue.suites())
     (board,) = boards(load_records(RESULTS / "paper").records, extensions)
     track = "in-domain/cifar-fs/5w1s"
-    rows = ("lora-average space=delta", "lora-recycle strategy=none inversion.prior=none", "frozen-prototype")
+    rows = (
+        "lora-average space=delta",
+        "lora-recycle strategy=none inversion.prior=none learner=prototype",
+        "frozen-prototype",
+    )
     average, recycled, frozen = (100 * selected(board, row, track).averages[track].mean() for row in rows)
-    (papers,) = (100 * one.mean for one in board.published if (one.track, one.method) == (track, "LoRA Recycle"))
+    (papers,) = (
+        100 * number.mean for number in board.published if (number.track, number.method) == (track, "LoRA Recycle")
+    )
     assert (
         f"`lora-average` {average:.1f} %, `lora-recycle` on a small budget {recycled:.1f} % "
         f"(the paper's: {papers:.1f} %), `frozen-prototype` {frozen:.1f} %." in README.read_text(encoding="utf-8")
     )
 
 
-def test_all_rows_of_a_track_met_the_frozen_episodes() -> None:
+def test_all_rows_of_a_track_used_the_frozen_episodes() -> None:
     lock = json.loads((ROOT / "plugins/freeshot_vision/pocket/data/episodes.lock").read_text())
     tested = [
         record
@@ -112,7 +118,7 @@ def test_all_rows_of_a_track_met_the_frozen_episodes() -> None:
         assert record.spec.track.episodes_sha256 == lock[own]
 
 
-def test_records_of_the_papers_suite_met_the_frozen_lists_on_the_same_images() -> None:
+def test_records_of_the_papers_suite_used_the_frozen_lists_and_the_same_images() -> None:
     lock = json.loads((ROOT / "plugins/freeshot_vision/paper/episodes.lock").read_text())
     shown: dict[str, set[str]] = defaultdict(set)
     for record in load_records(RESULTS / "paper").records:
@@ -127,8 +133,8 @@ def test_no_committed_record_is_limited() -> None:
     assert all(record.comparable for record in load_records(RESULTS).records)
 
 
-def test_another_look_was_taken_only_for_measures_that_older_records_lacked() -> None:
-    """Two rows took more: counted late, timed beside other work, and one of them broken off once."""
+def test_cells_were_evaluated_again_only_for_measures_that_older_records_lacked() -> None:
+    """Two rows were evaluated more often: counted late, timed beside other work, and interrupted once."""
     for record in load_records(RESULTS).records:
         most = {"caml": 4, "linear-probe": 5}.get(record.spec.method.name, 3)
         assert record.test_evaluations == 1 or (record.test_evaluations <= most and record.quality is not None)

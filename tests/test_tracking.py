@@ -1,4 +1,4 @@
-"""The plugins in the documentation that send events elsewhere do so."""
+"""The plugins in the documentation that send events to other tools do so."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def test_a_recycled_adapter_is_saved_and_opened_again(folder: Path) -> None:
     assert repr(adapter) == "TrainedAdapter 'recycled toy': rank 4 on toy-vit"
 
 
-def test_a_pool_may_be_given_by_itself(folder: Path) -> None:
+def test_a_pool_may_be_given_as_an_object(folder: Path) -> None:
     assert recycled(folder, pool=fs.load_pool("toy")).facts["pool_sha256"] == fs.load_pool("toy").sha256
     with pytest.raises(OptionError, match=r"'toy\+noise50' is a part or a variant of a pool"):
         recycled(folder, pool=fs.load_pool("toy+noise50"))
@@ -52,7 +52,7 @@ def test_options_reach_the_method(folder: Path) -> None:
     assert "rank 2 on toy-vit" in repr(adapter)
 
 
-def test_what_was_chosen_is_printed_with_its_cost(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_choices_are_printed_with_their_cost(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recycled(folder, progress=True)
     assert "Cost: about " in capsys.readouterr().out
     recycled(folder)
@@ -71,7 +71,7 @@ def test_another_adapter_or_other_files_are_not_replaced(folder: Path, tmp_path:
     assert fs.load_adapter(tmp_path).facts == adapter.facts
 
 
-def test_a_folder_that_is_no_adapter_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_an_adapter_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PoolError, match="is not an adapter: it has neither"):
         fs.load_adapter(tmp_path)
 
@@ -100,7 +100,7 @@ def test_pictures_are_classified_by_an_adapter_or_its_folder(folder: Path) -> No
     assert re.fullmatch(r"Predictions for 6 pictures of 3 classes\nAccuracy: .*", repr(by_folder))
 
 
-def test_predictions_show_themselves_as_a_contact_sheet(folder: Path, tmp_path: Path) -> None:
+def test_predictions_are_displayed_as_a_contact_sheet(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "query").mkdir()
     hostile = tmp_path / "query" / "<script>.png"
     hostile.write_bytes(next((folder / "query").rglob("*.png")).read_bytes())
@@ -160,7 +160,7 @@ def test_an_adapter_is_evaluated_as_its_method_was(evaluate: Any, folder: Path) 
     assert by_object.to_frame()["rank"].tolist() == [None]
 
 
-def test_ones_own_pictures_are_evaluated_with_the_gain(evaluate: Any, folder: Path) -> None:
+def test_the_users_pictures_are_evaluated_with_the_gain(evaluate: Any, folder: Path) -> None:
     adapter = fs.load_adapter(folder / "meta-lora")
     evaluation = evaluate(adapter, suite=None, tracks=(), images=folder / "support", episodes=5)
     (score,) = evaluation.scores

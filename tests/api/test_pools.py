@@ -23,7 +23,7 @@ def test_a_pool_is_loaded_by_name_or_folder() -> None:
     assert repr(named[0]).startswith("LoraEntry 'lora-000': rank 2, toy-waves/wave-0, ")
 
 
-def test_a_part_of_a_pool_and_a_poisoned_pool_have_names() -> None:
+def test_a_part_and_a_variant_of_a_pool_are_loaded_by_name() -> None:
     pool = fs.load_pool("pocket/sketch+noise50")
     assert pool.name == "pocket/sketch+noise50"
     assert {lora.facts["dataset"] for lora in pool} == {"sketch"}
@@ -31,20 +31,20 @@ def test_a_part_of_a_pool_and_a_poisoned_pool_have_names() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "error", "sentence"),
+    ("name", "error", "message"),
     [
         ("tois", UnknownNameError, "No pool is called 'tois'. Did you mean 'toy'?"),
         ("pocket/birds", PoolError, "The pool 'pocket' has no LoRA that was tuned on 'birds'. Choose 'pocket' itself."),
         ("toy+salt30", PoolError, "Invalid variant 'salt30'"),
     ],
 )
-def test_a_pool_that_is_not_there_is_refused(name: str, error: type[fs.FreeshotError], sentence: str) -> None:
+def test_a_missing_pool_is_refused(name: str, error: type[fs.FreeshotError], message: str) -> None:
     with pytest.raises(error) as raised:
         fs.load_pool(name)
-    assert sentence in str(raised.value)
+    assert message in str(raised.value)
 
 
-def test_a_pool_shows_itself_in_a_notebook() -> None:
+def test_a_pool_is_displayed_in_a_notebook() -> None:
     html = fs.load_pool("toy")._repr_html_()
     assert "<caption>LoraPool &#x27;toy&#x27;: 4 LoRAs on toy-vit</caption>" in html
     assert "<td>lora-000</td><td>2</td><td>100.0 %</td><td>toy-waves/wave-0, " in html
@@ -64,7 +64,7 @@ def test_names_are_listed_and_filtered() -> None:
     assert fs.list_methods("nothing") == []
 
 
-def test_names_of_ones_own_data_sets_and_pools_are_listed(tmp_path: Path, toy: Toy) -> None:
+def test_names_of_the_users_data_sets_and_pools_are_listed(tmp_path: Path, toy: Toy) -> None:
     import shutil
 
     from tests.pictures import noise_pictures

@@ -1,4 +1,4 @@
-"""Results in memory: filters, leaderboard, comparison, frames, and how they show themselves."""
+"""Results in memory: filters, leaderboard, comparison, frames, and their display in notebooks."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_results_are_a_sequence_of_records(results: fs.Results) -> None:
     assert results[-1] in results
 
 
-def test_what_the_records_are_about_is_listed(results: fs.Results) -> None:
+def test_the_suites_tracks_and_methods_of_records_are_listed(results: fs.Results) -> None:
     assert results.suites == ("pocket",)
     assert results.tracks == (FAR, NEAR)
     assert results.methods == ("alpha", "beta", "delta", "gamma")
@@ -63,7 +63,7 @@ def test_records_are_filtered(results: fs.Results, given: dict[str, Any], count:
     assert len(results.filter(**given)) == count
 
 
-def test_a_filter_that_no_record_passes_is_refused(results: fs.Results) -> None:
+def test_a_filter_that_matches_no_record_is_refused(results: fs.Results) -> None:
     with pytest.raises(UnknownNameError, match="No row or method with records is called 'alfa'"):
         results.filter(method="alfa")
 
@@ -76,7 +76,7 @@ def test_a_frame_has_a_row_per_record(results: fs.Results) -> None:
     assert list(fs.Results([]).to_frame().columns) == list(frame.columns)
 
 
-def test_a_frame_without_pandas_is_one_sentence(results: fs.Results, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_frame_without_pandas_is_an_error(results: fs.Results, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pandas", None)
     with pytest.raises(OptionError, match=r"A frame needs pandas, which is not installed. Install it: pip install"):
         results.to_frame()
@@ -121,16 +121,16 @@ def test_a_comparison_prints_as_in_the_shell(results: fs.Results, call: Call, tm
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "sentence"),
+    ("first", "second", "message"),
     [
         ("alpha", "betta", "No row or method with records is called 'betta'. Did you mean 'beta'?"),
         ("alpha", "delta", "have no requested track in common"),
     ],
 )
-def test_rows_that_cannot_be_compared_are_named(results: fs.Results, first: str, second: str, sentence: str) -> None:
+def test_rows_that_cannot_be_compared_are_named(results: fs.Results, first: str, second: str, message: str) -> None:
     with pytest.raises((UnknownNameError, EpisodeError)) as error:
         results.compare(first, second)
-    assert sentence in str(error.value)
+    assert message in str(error.value)
 
 
 def test_without_records_there_is_nothing_to_rank() -> None:
@@ -140,7 +140,7 @@ def test_without_records_there_is_nothing_to_rank() -> None:
     assert repr(fs.Results([])) == "Results: 0 records of 0 methods on 0 tracks"
 
 
-def test_of_several_suites_the_main_one_is_shown(results: fs.Results) -> None:
+def test_of_several_suites_the_main_suite_is_shown(results: fs.Results) -> None:
     others = [make_record(name, suite="other") for name in ("a", "b", "c", "d", "e", "f", "g", "h", "i")]
     assert fs.Results([*results, *others]).leaderboard().suite == "pocket"
     assert fs.Results([*results, *others]).leaderboard("other").suite == "other"

@@ -1,4 +1,4 @@
-"""The suite is run from Python as it is from the shell: the same records, the same sentences."""
+"""The suite is run from Python as it is from the shell: the same records, the same messages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Run = Callable[..., fs.Results]
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run on one toy track without a display, unless a test wants another."""
+    """Run on single toy track without a display, unless a test wants another."""
     monkeypatch.chdir(tmp_path)
     return lambda *methods, **given: fs.run(
         **{"suite": "toy", "tracks": TRACK, "methods": methods, "progress": False, **given}
@@ -35,7 +35,7 @@ def test_a_run_returns_the_records_of_its_cells(run: Run) -> None:
     assert list(fs.load_results("results")) == sorted(results, key=lambda record: record.cell)
 
 
-def test_the_shell_finds_the_same_cell_finished(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_shell_skips_the_same_finished_cell(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     from click.testing import CliRunner
 
     from freeshot.cli import main
@@ -52,10 +52,13 @@ def test_a_finished_cell_is_not_run_again(run: Run) -> None:
     assert third.test_evaluations == 2
 
 
-def test_single_values_stand_for_lists(run: Run) -> None:
-    one, listed = run(methods="frozen-prototype", seeds=3), run(methods=["frozen-prototype"], seeds=[3], tracks=[TRACK])
-    assert list(one) == list(listed)
-    assert one[0].spec.seed == 3
+def test_single_values_are_accepted_as_lists(run: Run) -> None:
+    single, listed = (
+        run(methods="frozen-prototype", seeds=3),
+        run(methods=["frozen-prototype"], seeds=[3], tracks=[TRACK]),
+    )
+    assert list(single) == list(listed)
+    assert single[0].spec.seed == 3
 
 
 def test_options_reach_every_method_that_has_them(run: Run) -> None:
@@ -84,7 +87,7 @@ def test_a_run_leaves_the_file_that_repeats_it(run: Run) -> None:
     assert (limited.spec.limit, len(list(Path("elsewhere").rglob("*.npz")))) == (3, 1)
 
 
-def test_an_argument_that_no_run_has_is_a_type_error(run: Run) -> None:
+def test_an_unknown_argument_is_a_type_error(run: Run) -> None:
     run("frozen-prototype")
     (file,) = Path("results/runs").glob("*.toml")
     with pytest.raises(TypeError, match="colour"):
@@ -92,7 +95,7 @@ def test_an_argument_that_no_run_has_is_a_type_error(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "error", "sentence"),
+    ("given", "error", "message"),
     [
         ({"suite": "toi"}, UnknownNameError, "No suite is called 'toi'. Did you mean 'toy'?"),
         ({"methods": fs.method("noise", rnk=1)}, UnknownNameError, "No option of 'noise' is called 'rnk'"),
@@ -101,16 +104,16 @@ def test_an_argument_that_no_run_has_is_a_type_error(run: Run) -> None:
         ({"suite": None, "tracks": ()}, OptionError, "Nothing to run: give a suite"),
     ],
 )
-def test_errors_are_the_sentences_of_the_shell(
-    run: Run, given: dict[str, Any], error: type[fs.FreeshotError], sentence: str
+def test_errors_have_the_messages_of_the_shell(
+    run: Run, given: dict[str, Any], error: type[fs.FreeshotError], message: str
 ) -> None:
     with pytest.raises(error) as raised:
         run(**given)
-    assert sentence in str(raised.value)
+    assert message in str(raised.value)
     assert not Path("results").exists()
 
 
-def test_an_option_that_is_no_value_is_refused_where_it_is_written() -> None:
+def test_an_option_of_an_invalid_type_is_refused_at_once() -> None:
     with pytest.raises(
         OptionError, match=r"Option 'learner.lr' cannot be a value of type set; expected text, a number"
     ):

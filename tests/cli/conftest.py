@@ -1,4 +1,4 @@
-"""The command line as a person calls it, with the plugins that a test installs and no others."""
+"""The command line as users call it, with only the plugins that a test installs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever is wrong with what a person gave, they read one clear sentence, and the exit code says so."""
+"""Each invalid input is reported in one clear sentence and by the exit code."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def on_track(*arguments: str) -> tuple[str, ...]:
     return ("toy", "--track", TRACK, *arguments)
 
 
-def assert_told(done: Result, sentence: str, code: int = 2) -> None:
-    """Check that the sentence is the only thing on stderr."""
+def assert_error(done: Result, sentence: str, code: int = 2) -> None:
+    """Check that the sentence is the only output on stderr."""
     (line,) = done.stderr.splitlines()
     assert sentence in line
     assert "Traceback" not in done.output
@@ -67,10 +67,10 @@ def assert_told(done: Result, sentence: str, code: int = 2) -> None:
         (("--method", "noise"), "Error: Nothing to run: give a suite"),
     ],
 )
-def test_a_wrong_name_or_value_is_told_before_anything_runs(
+def test_a_wrong_name_or_value_is_reported_before_anything_runs(
     run: Any, tmp_path: Path, arguments: tuple[str, ...], sentence: str
 ) -> None:
-    assert_told(run(*arguments), sentence)
+    assert_error(run(*arguments), sentence)
     assert not list(tmp_path.rglob("*.json"))
 
 
@@ -82,7 +82,7 @@ def test_a_wrong_name_or_value_is_told_before_anything_runs(
         (errno.ENOSPC, "The disk is full:"),
     ],
 )
-def test_results_that_cannot_be_written_are_told(
+def test_results_that_cannot_be_written_are_an_error(
     run: Any, monkeypatch: pytest.MonkeyPatch, code: int, sentence: str
 ) -> None:
     make = tempfile.mkstemp
@@ -93,13 +93,13 @@ def test_results_that_cannot_be_written_are_told(
         return make(*arguments, **options)
 
     monkeypatch.setattr(tempfile, "mkstemp", refuse)
-    assert_told(run(*on_track("--method", "frozen-prototype")), sentence)
+    assert_error(run(*on_track("--method", "frozen-prototype")), sentence)
 
 
-def test_a_cache_that_cannot_be_made_is_told(run: Any, tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_created_is_an_error(run: Any, tmp_path: Path) -> None:
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "locks").write_text("in the way")
-    assert_told(
+    assert_error(
         run(*on_track("--method", "frozen-prototype")), "cannot be written (File exists). Choose another --cache."
     )
 
@@ -114,7 +114,7 @@ def own_pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def assert_failed(done: Result, sentence: str) -> None:
-    """Check that the cell failed, and that its reason is all that is printed beside the counts and the paths."""
+    """Check that the cell failed, and that only its reason is printed beside the counts and the paths."""
     assert done.exit_code == 1
     counts, reason, _, records, tables = done.stdout.splitlines()[-5:]
     assert counts == "1 cell ran: 1 failed."
@@ -174,7 +174,7 @@ def damage_record(results: Path) -> Path:
     return path
 
 
-def test_a_damaged_record_is_made_again_by_its_run(run: Any, tmp_path: Path) -> None:
+def test_a_damaged_record_is_written_again_by_its_run(run: Any, tmp_path: Path) -> None:
     run(*on_track("--method", "frozen-prototype"))
     path = damage_record(tmp_path / "results")
     done = run(*on_track("--method", "frozen-prototype"))
@@ -191,10 +191,10 @@ def test_a_damaged_record_is_named_by_the_leaderboard(run: Any, call: Call, tmp_
     assert "Traceback" not in done.output
 
 
-def test_an_interrupted_run_says_so_and_is_finished_by_its_repetition(tmp_path: Path) -> None:
+def test_an_interrupted_run_reports_it_and_is_finished_by_its_repetition(tmp_path: Path) -> None:
     folders = ["--results", str(tmp_path / "results"), "--cache", str(tmp_path / "cache")]
     sizes = ["-o", "lrs=1e-3", "-o", "steps=15", "-o", "heads=zero", "-o", "trials=1"]
-    # a note after each episode, so that there is one to wait for; and interrupts are heard, even of tests that run
+    # saves after each episode, so that the test can wait for a file; and handles interrupts, even where the tests run
     # in the background
     start = (
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "

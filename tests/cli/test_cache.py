@@ -1,4 +1,4 @@
-"""`freeshot cache` says what is kept, and removes what it is told to."""
+"""`freeshot cache` lists what is stored and removes what is requested."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ DAY = 86400
 
 @pytest.fixture
 def cache(tmp_path: Path) -> Path:
-    for room, size, days in (("artifacts/inversion", 2_500_000, 40), ("pixels", 900, 0)):
-        folder = tmp_path / room / NAME
+    for kind, size, days in (("artifacts/inversion", 2_500_000, 40), ("pixels", 900, 0)):
+        folder = tmp_path / kind / NAME
         folder.mkdir(parents=True)
         (folder / "card.json").write_bytes(b"x" * size)
         for path in (folder / "card.json", folder):
@@ -43,7 +43,7 @@ def test_a_dry_run_removes_nothing(call: Call, cache: Path) -> None:
     assert (cache / "artifacts" / "inversion" / NAME).exists()
 
 
-def test_what_is_old_is_removed(call: Call, cache: Path) -> None:
+def test_old_entries_are_removed(call: Call, cache: Path) -> None:
     done = call("cache", "prune", "--cache", str(cache), "--older-than", "30d")
     assert done.stdout.splitlines()[-1] == "2.5 MB deleted."
     assert not (cache / "artifacts" / "inversion" / NAME).exists()
@@ -62,9 +62,7 @@ def test_what_is_old_is_removed(call: Call, cache: Path) -> None:
         (("--kind", "pictures"), "Error: The cache holds no 'pictures'. It holds: inversion, pixels."),
     ],
 )
-def test_what_cannot_be_meant_is_one_sentence(
-    call: Call, cache: Path, arguments: tuple[str, ...], sentence: str
-) -> None:
+def test_an_invalid_request_is_an_error(call: Call, cache: Path, arguments: tuple[str, ...], sentence: str) -> None:
     done = call("cache", "prune", "--cache", str(cache), *arguments)
     assert done.exit_code == 2
     assert sentence in done.stderr

@@ -1,4 +1,4 @@
-"""`freeshot compare` says of two rows which is better, and why it cannot where it cannot."""
+"""`freeshot compare` prints which of two rows is better, or why they cannot be compared."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_tracks_and_the_region_can_be_chosen(call: Call) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "told"),
+    ("rows", "message"),
     [
         (("lora-recycle", "nose"), "No row or method with records is called 'nose'. Did you mean 'noise'?"),
         (("lora-recyle", "noise"), "Did you mean 'lora-recycle'?"),
@@ -59,17 +59,17 @@ def test_tracks_and_the_region_can_be_chosen(call: Call) -> None:
         (("free", "bell"), "'bell' is a component, not a row or method. Use a row that has it, e.g. 'free"),
     ],
 )
-def test_what_is_not_there_is_told(call: Call, rows: tuple[str, ...], told: str) -> None:
+def test_a_missing_row_suite_or_board_is_an_error(call: Call, rows: tuple[str, ...], message: str) -> None:
     result = call("compare", *rows, RESULTS, plugins="")
     assert result.exit_code != 0
-    assert told in result.stderr
+    assert message in result.stderr
 
 
 def test_without_records_nothing_is_compared(call: Call, tmp_path: Path) -> None:
     assert "There are no records" in call("compare", "a", "b", str(tmp_path), plugins="").stderr
 
 
-def test_a_label_of_one_board_goes_before_a_method_of_another(call: Call) -> None:
+def test_a_label_of_one_board_takes_precedence_over_a_method_of_another(call: Call) -> None:
     result = call("compare", "free", "lora-recycle", RESULTS, plugins="")
     assert "Over 12 tracks" in result.stdout
     short = call("compare", "lora-recycle", "lora-recycle [strategy=none]", RESULTS, plugins="")

@@ -40,7 +40,7 @@ ADD = [
 ]
 
 
-def test_what_is_added_is_listed_checked_and_run(call: Call, pictures: Path) -> None:
+def test_an_added_data_set_is_listed_checked_and_run(call: Call, pictures: Path) -> None:
     done = call("data", "add", "mine", "pictures", *ADD, "--domain", "noise", "--license", "CC0", plugins=PLUGINS)
     assert done.exit_code == 0, done.output
     assert "novel 2 8 4" in lines(done.stdout)[3]
@@ -56,7 +56,7 @@ def test_what_is_added_is_listed_checked_and_run(call: Call, pictures: Path) -> 
     assert "1 cell ran: 1 finished." in ran.stdout
 
 
-def test_pictures_that_are_not_read_are_told(call: Call, pictures: Path) -> None:
+def test_pictures_in_unsupported_formats_are_reported(call: Call, pictures: Path) -> None:
     (pictures / "kind-0" / "a.heic").touch()
     (pictures / "kind-1" / "b.avif").touch()
     message = "Left out 2 files in unsupported formats: .avif, .heic. Save images as PNG or JPEG.\n"
@@ -70,13 +70,13 @@ def test_pictures_that_are_not_read_are_told(call: Call, pictures: Path) -> None
     assert "kind-1 has no image." in refused.stderr
 
 
-def test_it_is_known_only_in_its_data_folder(call: Call, pictures: Path) -> None:
+def test_it_is_available_only_in_its_data_folder(call: Call, pictures: Path) -> None:
     call("data", "add", "mine", "pictures", *ADD, "--data", "there", plugins=PLUGINS)
     assert call("data", "check", "mine", plugins=PLUGINS).exit_code == 2
     assert call("data", "check", "mine", "--data", "there", "--quick", plugins=PLUGINS).exit_code == 0
 
 
-def test_look_alikes_and_broken_images_are_told(call: Call, pictures: Path) -> None:
+def test_near_duplicates_and_broken_images_are_reported(call: Call, pictures: Path) -> None:
     call("data", "add", "mine", "pictures", *ADD, plugins=PLUGINS)
     same = next(path for path in sorted(pictures.iterdir()))
     for folder in pictures.iterdir():
@@ -91,7 +91,7 @@ def test_look_alikes_and_broken_images_are_told(call: Call, pictures: Path) -> N
     assert (quick.exit_code, quick.stderr) == (0, "")
 
 
-def test_a_check_tells_how_far_it_is(call: Call, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_shows_its_progress(call: Call, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     call("data", "add", "mine", "pictures", *ADD, plugins=PLUGINS)
     monkeypatch.setattr("freeshot.cli.progress.EVERY", 0.0)
     shown = lines(call("data", "check", "mine", plugins=PLUGINS).stdout)
@@ -104,7 +104,7 @@ def test_a_check_tells_how_far_it_is(call: Call, pictures: Path, monkeypatch: py
     assert "mine: " not in call("data", "check", "mine", "--quick", plugins=PLUGINS).stdout
 
 
-def test_a_published_set_that_is_missing_says_what_to_put_where(call: Call, pictures: Path) -> None:
+def test_for_a_missing_published_set_the_archive_and_its_folder_are_named(call: Call, pictures: Path) -> None:
     done = call("data", "check", "eurosat", plugins=PLUGINS)
     assert done.exit_code == 2
     assert "EuroSAT was not found in data/eurosat. Put the archive 'EuroSAT_RGB.zip'" in done.stderr
@@ -122,13 +122,13 @@ def test_many_pairs_and_broken_images_are_counted(call: Call, pictures: Path) ->
     assert "22 more pairs of a base and a novel image are near-duplicates." in done.stderr
 
 
-def test_shares_that_are_no_numbers_are_told(call: Call, pictures: Path) -> None:
+def test_shares_that_are_not_numbers_are_an_error(call: Call, pictures: Path) -> None:
     done = call("data", "add", "mine", "pictures", "--shares", "a,b", plugins=PLUGINS)
     assert done.exit_code == 2
     assert "'a,b' is not a list of numbers" in done.stderr
 
 
-def test_a_spoilt_manifest_is_one_yellow_line(call: Call, pictures: Path) -> None:
+def test_a_damaged_manifest_is_one_line_on_stderr(call: Call, pictures: Path) -> None:
     (pictures.parent / "data" / "own").mkdir(parents=True)
     (pictures.parent / "data" / "own" / "odd.json").write_text("{")
     done = call("data", "list", plugins=PLUGINS)
@@ -145,7 +145,7 @@ def added(call: Call, pictures: Path) -> Path:
     return Path("data/own/mine.json")
 
 
-def test_what_was_added_is_removed_without_its_images(call: Call, added: Path, pictures: Path) -> None:
+def test_an_added_data_set_is_removed_without_its_images(call: Call, added: Path, pictures: Path) -> None:
     images = sorted(pictures.rglob("*.png"))
     done = call("data", "remove", "mine", "--yes", plugins=PLUGINS)
     assert (done.exit_code, done.stdout) == (0, "Removed 'mine'. Its images were not touched.\n")
@@ -176,7 +176,7 @@ def test_a_data_set_with_a_damaged_manifest_can_be_removed(call: Call, added: Pa
         ("../own/mine", "No data set of yours in data is called '../own/mine'."),
     ],
 )
-def test_only_what_was_added_is_removed(call: Call, added: Path, name: str, sentence: str) -> None:
+def test_only_added_data_sets_are_removed(call: Call, added: Path, name: str, sentence: str) -> None:
     done = call("data", "remove", name, "--yes", plugins=PLUGINS)
     assert done.exit_code == 2
     assert sentence in done.stderr

@@ -51,7 +51,7 @@ def test_a_data_set_is_downloaded_and_counted(call: Call, tmp_path: Path) -> Non
     assert "novel" in again.stdout
 
 
-def test_a_data_set_that_nobody_offers_names_the_files_to_provide(call: Call, tmp_path: Path) -> None:
+def test_for_a_data_set_without_a_download_the_files_to_provide_are_named(call: Call, tmp_path: Path) -> None:
     done = call("data", "get", "mini-imagenet", "--data", str(tmp_path), plugins="vision")
     assert done.exit_code == 2
     assert done.stderr.startswith("Error: 'mini-imagenet' cannot be downloaded by this command. ")

@@ -1,4 +1,4 @@
-"""`freeshot evaluate` from the shell: formats, files, and what is wrong with what was given."""
+"""`freeshot evaluate` from the shell: formats, files, and errors in its arguments."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ def test_own_pictures_show_the_gain_over_the_backbone(call: Call) -> None:
     assert lines[-1] == "3-way 1-shot tasks with 2 query pictures per class, 20 of them drawn from pictures."
 
 
-def spoilt(name: str) -> None:
-    """Make one thing wrong with the LoRA, or with the folder beside it."""
+def damage(name: str) -> None:
+    """Damage the LoRA, or the folder beside it, in one way."""
     folder = Path(LORA)
     config = folder / "adapter_config.json"
     match name:
@@ -137,7 +137,7 @@ def spoilt(name: str) -> None:
     ],
 )
 def test_a_folder_that_is_not_an_adapter_is_named_with_the_reason(call: Call, wrong: str, sentence: str) -> None:
-    spoilt(wrong)
+    damage(wrong)
     assert_refused(evaluate(call, LORA, "--suite", "toy"), sentence)
 
 
@@ -162,7 +162,7 @@ def test_a_folder_that_is_not_an_adapter_is_named_with_the_reason(call: Call, wr
         ((LORA, "--suite", "toy", "--out", "lora/adapter_config.json/x.json"), "Choose another --out."),
     ],
 )
-def test_a_wrong_argument_is_one_sentence(call: Call, arguments: tuple[str, ...], sentence: str) -> None:
+def test_a_wrong_argument_is_one_line_on_stderr(call: Call, arguments: tuple[str, ...], sentence: str) -> None:
     for name in ("good", "broken", "hollow"):
         save_pictures(Path(name), classes=2, each=2)
     save_pictures(Path("one"), classes=1, each=2)

@@ -1,4 +1,4 @@
-"""A plugin that raises is shown the line of its own file, once for each cause, by `run` and by `plugin check`."""
+"""`run` and `plugin check` show the line of a plugin's own file that raised, once for each cause."""
 
 from __future__ import annotations
 
@@ -111,19 +111,19 @@ def run_mine(call: Call, written: Callable[[str], str]) -> Callable[..., Result]
     return run
 
 
-ONE = ("--track", "toy/in-domain/2w1s")
+ON_TRACK = ("--track", "toy/in-domain/2w1s")
 
 
 def end_of(result: Result) -> list[str]:
-    """Return what a run that has no result prints between the counts and the paths."""
+    """Return what a run without a result prints between the counts and the paths."""
     lines = result.stdout.splitlines()
     (start,) = (index for index, line in enumerate(lines) if re.match(r"\d+ cells? ran: \d+ (failed|violated)\.", line))
     assert lines[-3:] == ["", "Records: results", "All tables: freeshot leaderboard --suite toy --all"]
     return lines[start + 1 : -3]
 
 
-def test_a_run_shows_the_line_of_the_plugin_and_where_the_traceback_is(run_mine: Callable[..., Result]) -> None:
-    result = run_mine(NO_HEAD, *ONE)
+def test_a_run_shows_the_line_of_the_plugin_and_the_path_of_the_traceback(run_mine: Callable[..., Result]) -> None:
+    result = run_mine(NO_HEAD, *ON_TRACK)
     (kept,) = Path(".freeshot/failures").iterdir()
     assert result.exit_code == 1
     assert end_of(result) == [
@@ -136,13 +136,13 @@ def test_a_run_shows_the_line_of_the_plugin_and_where_the_traceback_is(run_mine:
 
 
 def test_a_record_names_the_line_and_no_folder_of_this_machine(run_mine: Callable[..., Result]) -> None:
-    run_mine(NO_HEAD, *ONE)
+    run_mine(NO_HEAD, *ON_TRACK)
     (record,) = Path("results").rglob("*.json")
     assert json.loads(record.read_text(encoding="utf-8"))["reason"] == ERROR
 
 
 def test_frames_below_the_plugin_are_shown(run_mine: Callable[..., Result]) -> None:
-    lines = end_of(run_mine("import json; json.loads('{')", *ONE))
+    lines = end_of(run_mine("import json; json.loads('{')", *ON_TRACK))
     assert lines[1:5] == [
         "    mine.py:13 in Mine.prepare",
         "        import json; json.loads('{')",
@@ -152,25 +152,25 @@ def test_frames_below_the_plugin_are_shown(run_mine: Callable[..., Result]) -> N
     assert [line.partition(":")[0] for line in lines[5:-1]] == ["        json/decoder.py"] * 2
 
 
-def test_a_promise_that_is_broken_is_shown_with_its_line(run_mine: Callable[..., Result]) -> None:
-    lines = end_of(run_mine("bench.base_tasks(flip=False)", *ONE))
+def test_a_violated_declaration_is_shown_with_its_line(run_mine: Callable[..., Result]) -> None:
+    lines = end_of(run_mine("bench.base_tasks(flip=False)", *ON_TRACK))
     assert "which it did not declare" in lines[0]
     assert lines[0].endswith("(mine.py, line 13)")
     assert lines[1:3] == ["    mine.py:13 in Mine.prepare", "        bench.base_tasks(flip=False)"]
 
 
-def test_a_sentence_of_the_plugin_itself_stays_as_it_is(run_mine: Callable[..., Result]) -> None:
+def test_a_freeshot_error_of_the_plugin_is_shown_unchanged(run_mine: Callable[..., Result]) -> None:
     sentence = "The pool holds no head. Choose another pool."
-    result = run_mine(f"from freeshot.basics.errors import PoolError; raise PoolError('{sentence}')", *ONE)
+    result = run_mine(f"from freeshot.basics.errors import PoolError; raise PoolError('{sentence}')", *ON_TRACK)
     assert end_of(result) == [f"toy/in-domain/2w1s · mine: {sentence}"]
 
 
 @pytest.mark.parametrize("how", ["option", "variable"])
-def test_the_whole_traceback_is_printed_on_demand(
+def test_the_full_traceback_is_printed_on_request(
     run_mine: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     monkeypatch.setenv("FREESHOT_DEBUG", "1" if how == "variable" else "0")
-    message = "\n".join(end_of(run_mine(NO_HEAD, *ONE, *(["--traceback"] if how == "option" else []))))
+    message = "\n".join(end_of(run_mine(NO_HEAD, *ON_TRACK, *(["--traceback"] if how == "option" else []))))
     assert "    Traceback (most recent call last):" in message
     assert "cell.py" in message
     assert f'mine.py", line 13, in prepare\n        {NO_HEAD}' in message
@@ -178,7 +178,7 @@ def test_the_whole_traceback_is_printed_on_demand(
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_cells_that_fail_for_one_reason_are_told_once_in_whatever_process(
+def test_cells_that_fail_for_one_reason_are_reported_once_for_any_number_of_workers(
     run_mine: Callable[..., Result], workers: str
 ) -> None:
     lines = end_of(run_mine(NO_HEAD, "--track", "toy/in-domain/*", "-l", f"workers={workers}"))
@@ -199,7 +199,7 @@ def test_a_plugin_file_without_a_hook_is_refused(call: Call, written: Callable[[
         )
 
 
-def test_a_check_tells_a_cause_once_and_lists_the_other_rules(call: Call, written: Callable[[str], str]) -> None:
+def test_a_check_reports_a_cause_once_and_lists_the_other_rules(call: Call, written: Callable[[str], str]) -> None:
     result = call("plugin", "check", written(METHOD.replace("{body}", NO_HEAD)), plugins=LOADED)
     assert result.exit_code == 1
     assert result.stdout.splitlines()[6:] == [
@@ -218,7 +218,7 @@ def test_a_check_names_the_plugins_line_and_not_generated_code(call: Call, writt
     assert "<string>" not in output
 
 
-def test_a_check_prints_the_whole_traceback_on_demand(call: Call, written: Callable[[str], str]) -> None:
+def test_a_check_prints_the_full_traceback_on_request(call: Call, written: Callable[[str], str]) -> None:
     output = call("plugin", "check", "--traceback", written(FROZEN), plugins=LOADED).stdout
     assert output.count("      Traceback (most recent call last):") == 1
     assert "--traceback prints" not in output
@@ -249,7 +249,7 @@ def test_a_track_is_checked_beside_the_other_files_that_are_loaded(call: Call, w
 
 def test_a_reproduction_that_fails_is_shown_like_a_run(run_mine: Callable[..., Result], call: Call) -> None:
     body = "__import__('pathlib').Path('broken').exists() and bench.pool().entries[0].head"
-    assert run_mine(body, *ONE).exit_code == 0
+    assert run_mine(body, *ON_TRACK).exit_code == 0
     (record,) = Path("results").rglob("mine-*.json")
     Path("broken").touch()
     done = call("reproduce", str(record), "--plugin", "mine.py", "--cache", "elsewhere", plugins=LOADED)

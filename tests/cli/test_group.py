@@ -1,4 +1,4 @@
-"""How the command line behaves whatever the verb is."""
+"""Behaviour of the command line that all verbs share."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def command(name: str, body: str = "print('hello from outside')") -> str:
 @hookimpl
 def freeshot_commands(cli):
     @cli.command("{name}")
-    def stranger():
+    def greeting():
         '''Greet from outside.'''
         {body}
 """
@@ -54,13 +54,13 @@ def test_the_version_is_printed(call: Call) -> None:
     assert call("--version").stdout == call("-V").stdout == f"freeshot {freeshot.__version__}\n"
 
 
-def test_a_mistyped_verb_is_answered_with_the_nearest(call: Call) -> None:
+def test_for_a_mistyped_verb_the_nearest_is_suggested(call: Call) -> None:
     done = call("lst", plugins="")
     assert done.exit_code == 2
     assert done.stderr == "Error: No command is called 'lst'. Did you mean 'list'?\n"
 
 
-def test_a_users_mistake_is_one_sentence_without_traceback(call: Call) -> None:
+def test_a_users_mistake_is_one_line_without_traceback(call: Call) -> None:
     done = call("show", "nothing", plugins="")
     assert done.exit_code == 2
     assert done.stderr.startswith("Error: No component, track, suite or pool is called 'nothing'.")
@@ -68,13 +68,13 @@ def test_a_users_mistake_is_one_sentence_without_traceback(call: Call) -> None:
     assert "Traceback" not in done.output
 
 
-def test_help_with_a_plugin_that_is_not_there_is_one_sentence(call: Call) -> None:
+def test_help_with_a_missing_plugin_is_one_line(call: Call) -> None:
     done = call("--plugin", "gone.py", "--help")
     assert done.exit_code == 2
     assert done.stderr == "Error: gone.py cannot be read (No such file or directory). Use an existing file.\n"
 
 
-def test_a_broken_plugin_costs_one_line_on_stderr(call: Call, install: Install) -> None:
+def test_a_broken_plugin_is_one_line_on_stderr(call: Call, install: Install) -> None:
     install("broken", BROKEN)
     done = call("list", "methods", plugins="broken")
     assert done.exit_code == 0
@@ -82,14 +82,14 @@ def test_a_broken_plugin_costs_one_line_on_stderr(call: Call, install: Install) 
     assert "broken" not in done.stdout
 
 
-def test_help_says_nothing_of_broken_plugins(call: Call, install: Install) -> None:
+def test_help_does_not_report_broken_plugins(call: Call, install: Install) -> None:
     install("broken", BROKEN)
     done = call("--help", plugins="broken")
     assert done.exit_code == 0
     assert not done.stderr
 
 
-def test_a_plugin_can_be_left_out(call: Call, install: Install) -> None:
+def test_a_plugin_can_be_excluded(call: Call, install: Install) -> None:
     install("broken", BROKEN)
     install("fake", command("greet"))
     done = call("--no-plugin", "broken", "list", "methods", plugins="fake,broken")
@@ -97,7 +97,7 @@ def test_a_plugin_can_be_left_out(call: Call, install: Install) -> None:
 
 
 @pytest.mark.parametrize("verb", [("list", "methods"), ("compare", "a", "b"), ("greet",)])
-def test_a_plugin_that_is_not_installed_cannot_be_left_out(call: Call, install: Install, verb: tuple[str, ...]) -> None:
+def test_a_plugin_that_is_not_installed_cannot_be_excluded(call: Call, install: Install, verb: tuple[str, ...]) -> None:
     install("fake", command("greet"))
     done = call("--no-plugin", "fakee", *verb)
     assert done.exit_code == 2
@@ -112,7 +112,7 @@ def test_a_plugins_command_is_listed_and_runs(call: Call, install: Install) -> N
     assert call("greet").stdout == "hello from outside\n"
 
 
-def test_a_left_out_plugins_command_is_not_in_the_help(call: Call, install: Install) -> None:
+def test_an_excluded_plugins_command_is_not_in_the_help(call: Call, install: Install) -> None:
     install("fake", command("greet"))
     assert "greet" not in call("--no-plugin", "fake", "--help").stdout
 
@@ -132,7 +132,7 @@ def test_a_plugin_cannot_replace_one_of_our_verbs(call: Call, install: Install) 
     assert "has the name of a built-in command" in call("plugin", "list").stdout
 
 
-def test_two_plugins_with_one_command_name_lose_it_both(call: Call, install: Install) -> None:
+def test_a_command_name_that_two_plugins_define_is_an_error(call: Call, install: Install) -> None:
     install("fake", command("greet"))
     install("twin", command("greet"))
     done = call("greet", plugins="fake,twin")
@@ -140,14 +140,14 @@ def test_two_plugins_with_one_command_name_lose_it_both(call: Call, install: Ins
     assert "is defined by several plugins (freeshot-fake 1.0 and freeshot-twin 1.0)" in done.stderr
 
 
-def test_an_interruption_says_that_nothing_is_lost(call: Call, install: Install) -> None:
+def test_an_interruption_reports_that_finished_work_is_kept(call: Call, install: Install) -> None:
     install("fake", command("greet", "raise KeyboardInterrupt"))
     done = call("greet")
     assert done.exit_code == 130
     assert done.stderr == "Interrupted. Finished work is kept; rerun the command to continue.\n"
 
 
-def test_a_closed_pipe_is_no_reason_to_complain() -> None:
+def test_a_closed_pipe_is_not_reported() -> None:
     """As in `freeshot list | head -0`."""
     process = subprocess.Popen(
         [sys.executable, "-m", "freeshot", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -163,7 +163,7 @@ def test_a_closed_pipe_is_no_reason_to_complain() -> None:
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["list"], ["leaderboard", "--help"], ["run", "--help"], ["pool", "list"]]
 )
-def test_light_verbs_load_nothing_heavy(arguments: list[str]) -> None:
+def test_light_verbs_import_nothing_heavy(arguments: list[str]) -> None:
     code = f"""
 import sys
 from click.testing import CliRunner
@@ -176,7 +176,7 @@ print(*{{"torch", "timm", "peft", "scipy.stats", "transformers", "pydantic"}} & 
     assert not done.stdout.strip()
 
 
-def test_a_ranking_loads_no_torch(tmp_path: Path) -> None:
+def test_a_ranking_does_not_import_torch(tmp_path: Path) -> None:
     make_record().write(tmp_path / "record.json")
     code = f"""
 import sys

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def report(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """Put a stand-in in the place of the report room; `stale` and `loaded` are what it finds."""
+    """Replace freeshot.render by a fake with these `stale` tables and these `loaded` records."""
     actual = SimpleNamespace(stale=[], loaded=SimpleNamespace(records=["record"], problems=[]))
     module: Any = ModuleType("freeshot.render")
     monkeypatch.setattr("freeshot.records.load.load_records", lambda folder: actual.loaded)
 
     def note(extensions: Any) -> None:
         actual.columns = [column.title for column in extensions.columns]
-        actual.published = [one.method for one in extensions.published]
+        actual.published = [result.method for result in extensions.published]
 
     def render_terminal(records: object, console: Any, extensions: Any, interval: str, selection: Any) -> None:
         note(extensions)
@@ -67,7 +67,7 @@ def test_the_table_can_be_markdown(board: Call) -> None:
 
 
 @pytest.mark.parametrize("form", ["terminal", "markdown"])
-def test_intervals_are_students_unless_asked_otherwise(board: Call, report: SimpleNamespace, form: str) -> None:
+def test_intervals_are_students_unless_requested_otherwise(board: Call, report: SimpleNamespace, form: str) -> None:
     board("--all", "--format", form)
     assert report.interval == "t"
     board("--all", "--format", form, "--interval", "bca")
@@ -84,7 +84,7 @@ def test_all_tables_can_be_limited_to_a_suite_tracks_and_methods(
     assert report.selection == Selection("near", ("near/*", "far/*"), ("free", "noise"))
 
 
-def test_records_that_cannot_be_read_are_told_beside_the_table(board: Call, report: SimpleNamespace) -> None:
+def test_records_that_cannot_be_read_are_reported_beside_the_table(board: Call, report: SimpleNamespace) -> None:
     report.loaded.problems = ["x.json is not a valid record."]
     done = board("--all")
     assert done.stdout == "a table\n"
@@ -107,14 +107,16 @@ def test_a_check_fails_and_names_the_stale_table(board: Call, report: SimpleName
 
 
 @pytest.mark.parametrize("flag", ["--write", "--check"])
-def test_records_that_cannot_be_read_are_told_beside_the_files(board: Call, report: SimpleNamespace, flag: str) -> None:
+def test_records_that_cannot_be_read_are_reported_beside_the_files(
+    board: Call, report: SimpleNamespace, flag: str
+) -> None:
     report.loaded.problems = ["x.json is not a valid record."]
     done = board(flag)
     assert done.stderr == "x.json is not a valid record.\n"
     assert done.exit_code == (flag == "--check")
 
 
-def test_written_and_checked_in_one_go_is_fresh(board: Call, report: SimpleNamespace, tmp_path: Path) -> None:
+def test_tables_that_were_just_written_pass_the_check(board: Call, report: SimpleNamespace, tmp_path: Path) -> None:
     report.stale = [Path("near.md")]
     done = board("--write", "--check")
     assert done.exit_code == 0
@@ -138,14 +140,14 @@ def test_the_columns_and_reported_numbers_of_plugins_are_shown(
     assert (report.columns, report.published) == (["seed"], ["Theirs"])
 
 
-def test_no_records_is_said_with_what_to_do(board: Call, report: SimpleNamespace) -> None:
+def test_without_records_the_error_names_the_next_command(board: Call, report: SimpleNamespace) -> None:
     report.loaded.records = []
     done = board()
     assert done.exit_code == 2
     assert "Make some with 'freeshot run'" in done.stderr
 
 
-def test_a_missing_folder_is_said_with_what_to_do(call: Call, report: SimpleNamespace) -> None:
+def test_a_missing_folder_is_an_error(call: Call, report: SimpleNamespace) -> None:
     done = call("leaderboard", "no/such/folder", plugins="")
     assert done.exit_code == 2
     assert done.stderr.startswith("Error: The folder no/such/folder does not exist.")

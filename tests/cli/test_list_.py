@@ -1,4 +1,4 @@
-"""`list`, `show` and `plugin list` over a small world of fakes."""
+"""`list`, `show` and `plugin list` on a plugin with small fakes."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_list_shows_name_summary_and_origin(call: Call) -> None:
     ]
 
 
-def test_list_without_a_word_shows_everything_by_group(call: Call) -> None:
+def test_list_without_an_argument_shows_everything_by_group(call: Call) -> None:
     shown = lines(call("list").stdout)
     for group in ("methods", "inversions", "strategies", "meta-learners", "backbones", "datasets", "launchers"):
         assert group in shown
@@ -117,7 +117,7 @@ def test_show_prints_docstring_citation_and_options(call: Call) -> None:
     ]
 
 
-def test_show_says_what_a_method_needs_and_which_kind_its_parts_are(call: Call) -> None:
+def test_show_prints_the_needs_of_a_method_and_the_kinds_of_its_parts(call: Call) -> None:
     shown = lines(call("show", "guess").stdout)
     assert "role floor" in shown
     assert "paper https://example.org/guess" in shown
@@ -126,11 +126,11 @@ def test_show_says_what_a_method_needs_and_which_kind_its_parts_are(call: Call) 
     assert "learner meta-learner name walker Who learns." in shown
 
 
-def test_show_says_what_depends_on_options_as_it_is_by_default(call: Call) -> None:
+def test_show_prints_properties_that_depend_on_options_for_the_defaults(call: Call) -> None:
     assert "data free public prior" in lines(call("show", "dream").stdout)
 
 
-def test_show_knows_tracks_suites_and_pools(call: Call) -> None:
+def test_show_describes_tracks_suites_and_pools(call: Call) -> None:
     assert "sources sketch" in lines(call("show", "near/sketch/5w1s").stdout)
     suite = lines(call("show", "pocket").stdout)
     assert "profile quick, 20 episodes per track In a minute." in suite
@@ -138,7 +138,7 @@ def test_show_knows_tracks_suites_and_pools(call: Call) -> None:
     assert "/pools/mix" in lines(call("show", "mix").stdout)
 
 
-def test_show_guesses_over_all_kinds(call: Call) -> None:
+def test_show_suggests_names_of_all_kinds(call: Call) -> None:
     done = call("show", "pockt")
     assert done.exit_code == 2
     assert done.stderr == (
@@ -147,7 +147,7 @@ def test_show_guesses_over_all_kinds(call: Call) -> None:
     )
 
 
-def test_plugins_shows_name_version_distribution_and_hooks(call: Call) -> None:
+def test_plugin_list_shows_name_version_distribution_and_hooks(call: Call) -> None:
     kinds = ("inversion_methods", "meta_learners", "methods", "pools", "suites", "tracks")
     hooks = ", ".join(f"freeshot_{kind}" for kind in kinds)
     assert lines(call("plugin", "list").stdout) == [
@@ -156,7 +156,7 @@ def test_plugins_shows_name_version_distribution_and_hooks(call: Call) -> None:
     ]
 
 
-def test_plugins_says_once_why_each_of_the_others_failed(call: Call, install: Install) -> None:
+def test_plugin_list_reports_once_why_each_broken_plugin_failed(call: Call, install: Install) -> None:
     install("broken", "import no_such_module")
     install("angry", "@hookimpl\ndef freeshot_datasets(): raise OSError('no images')")
     done = call("plugin", "list", plugins="fake,broken,angry")

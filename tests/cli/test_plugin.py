@@ -1,4 +1,4 @@
-"""`freeshot plugin` starts a plugin and says of one what is good and what is not; a file is a plugin too."""
+"""`freeshot plugin` creates plugins and checks them against the contract; a file is a plugin too."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def lazy(tmp_path: Path) -> str:
     return str(tmp_path / "lazy_launcher.py")
 
 
-def test_a_new_plugin_is_written_and_the_next_step_told(
+def test_a_new_plugin_is_written_and_the_next_step_printed(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -50,17 +50,17 @@ def test_a_new_plugin_is_written_and_the_next_step_told(
     assert "is not empty" in again.stderr
 
 
-def test_a_kind_is_asked_for(call: Call) -> None:
+def test_a_kind_is_required(call: Call) -> None:
     assert "Missing option '--kind'" in call("plugin", "new", "my-idea", plugins="").stderr
 
 
-def test_a_file_that_keeps_its_promises_passes(call: Call, lazy: str) -> None:
+def test_a_file_that_meets_the_contract_passes(call: Call, lazy: str) -> None:
     result = call("plugin", "check", lazy, plugins="")
     assert result.exit_code == 0, result.output
     assert "✓ runs every cell once" in result.stdout
 
 
-def test_a_file_that_does_not_is_told_what_to_change(call: Call, lazy: str) -> None:
+def test_for_a_file_that_does_not_the_violated_rule_is_printed(call: Call, lazy: str) -> None:
     result = call("plugin", "check", lazy, "-o", "share=0.4", plugins="")
     assert result.exit_code == 1
     assert "✗ runs every cell once: Of 3 cells it ran" in result.stdout
@@ -72,16 +72,16 @@ def test_parts_and_whole_plugins_can_be_named(call: Call) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("lokal", "No component or plugin is called 'lokal'. Did you mean 'local'?"),
         ("gone.py", "gone.py cannot be read (No such file or directory). Use an existing file."),
     ],
 )
-def test_what_is_not_there_is_told(call: Call, name: str, told: str) -> None:
+def test_a_missing_component_or_file_is_an_error(call: Call, name: str, message: str) -> None:
     result = call("plugin", "check", name, plugins="launchers")
     assert result.exit_code != 0
-    assert told in result.stderr
+    assert message in result.stderr
 
 
 def test_the_folder_of_a_new_plugin_is_checked_before_it_is_installed(call: Call, tmp_path: Path) -> None:
@@ -90,19 +90,19 @@ def test_the_folder_of_a_new_plugin_is_checked_before_it_is_installed(call: Call
     assert "column 'my-idea'" in call("plugin", "check", str(folder), plugins="").stdout
 
 
-def test_another_folder_is_answered_with_what_to_do(call: Call, tmp_path: Path) -> None:
+def test_for_another_folder_the_error_names_the_next_step(call: Call, tmp_path: Path) -> None:
     result = call("plugin", "check", str(tmp_path), plugins="")
     assert result.exit_code == 2
     assert f"Give the plugin's file, or install the folder with 'pip install -e {tmp_path}'" in result.stderr
     assert result.stderr.count("\n") == 1
 
 
-def test_a_file_that_is_loaded_already_is_no_second_plugin(call: Call, lazy: str) -> None:
+def test_a_file_that_is_loaded_already_is_not_loaded_twice(call: Call, lazy: str) -> None:
     result = call("--plugin", lazy, "plugin", "check", lazy, plugins="")
     assert "launcher 'lazy'" in result.stdout, result.output
 
 
-def test_a_clash_is_told_of_the_plugin_and_of_the_part(call: Call, lazy: str) -> None:
+def test_a_name_clash_is_reported_for_the_plugin_and_for_the_component(call: Call, lazy: str) -> None:
     Path(lazy).write_text(LAZY.replace('name = "lazy"', 'name = "local"'))
     for requested in (("plugin", "check", lazy), ("--plugin", lazy, "plugin", "check", "local")):
         result = call(*requested, plugins="launchers")
@@ -113,16 +113,16 @@ def test_a_clash_is_told_of_the_plugin_and_of_the_part(call: Call, lazy: str) ->
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "told"),
+    ("name", "kind", "message"),
     [
         ("local", "launcher", "The launcher name 'local' is taken by freeshot."),
         ("toy", "method", "The plugin name 'toy' is taken by freeshot "),
     ],
 )
-def test_a_name_that_is_taken_is_refused(call: Call, tmp_path: Path, name: str, kind: str, told: str) -> None:
+def test_a_name_that_is_taken_is_refused(call: Call, tmp_path: Path, name: str, kind: str, message: str) -> None:
     result = call("plugin", "new", name, "--kind", kind, "--out", str(tmp_path / "new"), plugins="launchers")
     assert result.exit_code == 2
-    assert told in result.stderr
+    assert message in result.stderr
     assert result.stderr.endswith("Choose another name.\n")
     assert not (tmp_path / "new").exists()
 
@@ -138,7 +138,7 @@ def test_a_file_is_a_plugin_for_any_verb(call: Call, lazy: str) -> None:
     assert "lazy_launcher.py" in call("--plugin", lazy, "list", "launchers", plugins="").stdout
 
 
-def test_a_run_takes_a_file(call: Call, lazy: str, tmp_path: Path) -> None:
+def test_a_run_loads_a_plugin_file(call: Call, lazy: str, tmp_path: Path) -> None:
     folders = ("--results", str(tmp_path / "r"), "--cache", str(tmp_path / "c"))
     method = ("--method", "frozen-prototype", "--track", "toy/in-domain/2w1s")
     result = call("run", *method, "--plugin", lazy, "--launcher", "lazy", *folders, plugins="toy,baselines,launchers")

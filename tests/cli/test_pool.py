@@ -48,7 +48,7 @@ def test_a_pool_is_shown_by_its_name(call: Call, install: Install, pool: Path) -
     assert "lora-000" in call("pool", "show", "mix").stdout
 
 
-def test_an_unknown_pool_is_answered_with_the_nearest_name(call: Call, install: Install, pool: Path) -> None:
+def test_for_an_unknown_pool_the_nearest_name_is_suggested(call: Call, install: Install, pool: Path) -> None:
     install("fake", f"@hookimpl\ndef freeshot_pools(): return [('mix', {str(pool)!r})]")
     done = call("pool", "show", "mox")
     assert done.exit_code == 2
@@ -60,21 +60,21 @@ def test_a_good_pool_has_a_line_per_lora(call: Call, pool: Path) -> None:
     assert done.stdout == "lora-000: ok (rank 2, 2 classes, 1 adapted layer)\n"
 
 
-def test_a_damaged_pool_fails_with_the_file_that_is_damaged(call: Call, pool: Path) -> None:
+def test_a_damaged_pool_fails_and_the_damaged_file_is_named(call: Call, pool: Path) -> None:
     (pool / "lora-000" / "head.safetensors").write_bytes(b"damage")
     done = call("pool", "check", str(pool), plugins="")
     assert done.exit_code == 2
     assert "head.safetensors" in done.stderr
 
 
-def test_a_folder_that_is_no_pool_is_said_to_be_none(call: Call, tmp_path: Path) -> None:
+def test_a_folder_without_a_pool_is_an_error(call: Call, tmp_path: Path) -> None:
     done = call("pool", "check", str(tmp_path), plugins="")
     assert done.exit_code == 2
     assert "is not a pool: it has no pool.json" in done.stderr
 
 
 @pytest.mark.parametrize("verb", ["show", "check"])
-def test_a_pool_of_ones_own_is_known_by_its_name(
+def test_a_pool_in_the_folder_of_pools_is_selected_by_its_name(
     call: Call, pool: Path, verb: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(pool.parent)
@@ -88,7 +88,7 @@ def test_a_pool_of_ones_own_is_known_by_its_name(
     assert call("pool", verb, "mix", "--pools", "elsewhere", plugins="").stdout == output
 
 
-def test_a_pool_that_is_known_by_its_name_is_checked_against_a_network(
+def test_a_pool_that_is_selected_by_its_name_is_checked_against_a_network(
     call: Call, pool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (pool.parent / "elsewhere").mkdir()
@@ -100,26 +100,26 @@ def test_a_pool_that_is_known_by_its_name_is_checked_against_a_network(
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Return what the next build is asked for; nothing is built."""
-    asked: dict[str, Any] = {}
+def requested(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Return the fields of the next build request; nothing is built."""
+    requested: dict[str, Any] = {}
 
     def build_pool(request: Any, catalogue: object, host: object) -> object:
         return type("Pool", (), {"name": request.name, "path": request.out, "__len__": lambda _: request.count})()
 
     module = ModuleType("freeshot.pool.build")
-    vars(module)["PoolRequest"] = lambda **fields: asked.update(fields) or SimpleNamespace(**fields)
+    vars(module)["PoolRequest"] = lambda **fields: requested.update(fields) or SimpleNamespace(**fields)
     vars(module)["build_pool"] = build_pool
     monkeypatch.setitem(sys.modules, "freeshot.pool.build", module)
-    return asked
+    return requested
 
 
-def test_building_hands_over_what_was_asked(call: Call, asked: dict[str, Any]) -> None:
+def test_the_options_of_build_reach_the_request(call: Call, requested: dict[str, Any]) -> None:
     arguments = ("--source", "sketch", "--source", "fonts", "--count", "8", "--backbone", "tiny", "--rank", "2")
     more = ("--targets", "q, v,fc1", "--no-flip")
     done = call("pool", "build", "mix", *arguments, *more, plugins="")
     assert done.stdout == "Saved the pool 'mix' (8 LoRAs) in pools/mix.\n", done.output
-    assert asked == {
+    assert requested == {
         "name": "mix",
         "sources": ("sketch", "fonts"),
         "count": 8,
@@ -148,46 +148,51 @@ def test_building_hands_over_what_was_asked(call: Call, asked: dict[str, Any]) -
 PLAN = "@hookimpl\ndef freeshot_pool_plans(): return [PoolPlan('lab/two', ('sketch', 'fonts'), 7, 'tiny', steps=9)]"
 
 
-def test_a_planned_pool_is_built_as_its_plan_says(call: Call, install: Install, asked: dict[str, Any]) -> None:
+def test_a_planned_pool_is_built_by_its_plan(call: Call, install: Install, requested: dict[str, Any]) -> None:
     install("fake", PLAN)
     done = call("pool", "build", "lab/two")
     assert done.stdout == "Saved the pool 'lab/two' (7 LoRAs) in pools/lab/two.\n", done.output
-    assert (asked["sources"], asked["backbone"], asked["steps"], asked["batch"]) == (("sketch", "fonts"), "tiny", 9, 32)
+    assert (requested["sources"], requested["backbone"], requested["steps"], requested["batch"]) == (
+        ("sketch", "fonts"),
+        "tiny",
+        9,
+        32,
+    )
 
 
-def test_a_name_that_is_taken_is_refused(call: Call, install: Install, asked: dict[str, Any], pool: Path) -> None:
+def test_a_name_that_is_taken_is_refused(call: Call, install: Install, requested: dict[str, Any], pool: Path) -> None:
     install("fake", f"@hookimpl\ndef freeshot_pools(): return [('mix', {str(pool)!r})]")
     size = ("--source", "sketch", "--count", "8", "--backbone", "tiny")
     for name, taken in {"mix": "that one", "mix/sketch": "a part of it"}.items():
         done = call("pool", "build", name, *size)
         assert done.exit_code == 2
         assert f"The pool 'mix' is shipped by freeshot-fake 1.0, and '{name}' would refer to {taken}." in done.stderr
-    assert not asked
+    assert not requested
 
 
 @pytest.mark.parametrize("name", ["../x", "/x", "a/../b", "a//b", "a/", "a/b/c", "a+b", ".a", "./a", "a:b", ""])
-def test_a_name_that_leads_elsewhere_is_refused(call: Call, asked: dict[str, Any], name: str) -> None:
+def test_a_name_that_leads_elsewhere_is_refused(call: Call, requested: dict[str, Any], name: str) -> None:
     done = call("pool", "build", name, "--source", "sketch", "--count", "8", "--backbone", "tiny", plugins="")
     assert done.exit_code == 2
     assert f"'{name}' is not a valid pool name." in done.stderr
-    assert not asked
+    assert not requested
 
 
 def test_a_planned_pool_keeps_its_name_however_many_parts_it_has(
-    call: Call, install: Install, asked: dict[str, Any]
+    call: Call, install: Install, requested: dict[str, Any]
 ) -> None:
     install("fake", PLAN.replace("lab/two", "lab/of/two"))
     done = call("pool", "build", "lab/of/two")
     assert done.stdout == "Saved the pool 'lab/of/two' (7 LoRAs) in pools/lab/of/two.\n", done.output
 
 
-def test_what_is_given_beats_a_pools_plan(call: Call, install: Install, asked: dict[str, Any]) -> None:
+def test_options_take_precedence_over_a_pools_plan(call: Call, install: Install, requested: dict[str, Any]) -> None:
     install("fake", PLAN)
     call("pool", "build", "lab/two", "--steps", "150", "--count", "2")
-    assert (asked["steps"], asked["count"], asked["backbone"]) == (150, 2, "tiny")
+    assert (requested["steps"], requested["count"], requested["backbone"]) == (150, 2, "tiny")
 
 
-def test_a_pool_that_nobody_plans_is_to_be_described(call: Call) -> None:
+def test_a_pool_without_a_plan_requires_its_options(call: Call) -> None:
     done = call("pool", "build", "mix", "--count", "2", plugins="")
     assert done.exit_code == 2
     assert "There is no plan for a pool 'mix', so its options are required. Set --source and --backbone." in (
@@ -213,7 +218,7 @@ def test_a_planned_pool_is_explained(call: Call, install: Install) -> None:
     assert "count 7" in output
 
 
-def test_the_cost_of_a_pool_is_told_without_an_image(call: Call) -> None:
+def test_the_cost_of_a_pool_is_estimated_without_images(call: Call) -> None:
     size = ("--count", "3", "--steps", "5", "--batch", "4", "--way", "2")
     done = call(
         *("pool", "build", "x", "--source", "no-such-set", "--backbone", "toy-vit", *size, "--dry-run"),
@@ -223,7 +228,7 @@ def test_the_cost_of_a_pool_is_told_without_an_image(call: Call) -> None:
     assert "FLOP. Loading images and evaluating the held-out ones are not included." in done.stdout
 
 
-def test_pools_are_listed_with_where_they_are(
+def test_pools_are_listed_with_their_folders(
     call: Call, install: Install, pool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(pool.parent)

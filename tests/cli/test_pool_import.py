@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from click.testing import Result
     from tests.cli.conftest import Call
 
-OURS = "toy,vision"
+PLUGINS = "toy,vision"
 NAMES = [f"wave-{number}" for number in (0, 1, 2, 4, 5)]
 
 
@@ -32,7 +32,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def bring_in(call: Call) -> Call:
     def run(*arguments: str) -> Result:
-        return call("pool", "import", "theirs", *arguments, plugins=OURS)
+        return call("pool", "import", "theirs", *arguments, plugins=PLUGINS)
 
     return run
 
@@ -52,7 +52,7 @@ def save_pictures(folder: str = "pictures") -> None:
             Image.fromarray(images.read([index])[0].permute(1, 2, 0).numpy()).save(file)
 
 
-def test_the_backbone_is_the_one_that_the_loras_name(bring_in: Call) -> None:
+def test_the_backbone_is_that_named_by_the_loras(bring_in: Call) -> None:
     done = bring_in()
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith("Backbone: toy-vit, as named by the LoRAs.\n")
@@ -85,13 +85,13 @@ def test_images_verify_the_loras_and_the_pool_shows_their_accuracy(call: Call, b
     done = bring_in("--images", "pictures")
     assert row(done, "lora1")[4:] == ["imported", "25 of 25 pictures correct"], done.output
     assert "ot verified" not in done.output
-    shown = call("pool", "show", "theirs", plugins=OURS)
+    shown = call("pool", "show", "theirs", plugins=PLUGINS)
     assert row(shown, "lora1")[2] == "100.0 % of 25 own pictures"
-    checked = call("pool", "check", "theirs", plugins=OURS)
+    checked = call("pool", "check", "theirs", plugins=PLUGINS)
     assert checked.stdout.splitlines()[0] == "lora0: ok (rank 4, 5 classes, 4 adapted layers)"
 
 
-def test_a_lora_at_chance_is_refused_unless_it_is_to_be_kept(bring_in: Call) -> None:
+def test_a_lora_at_chance_is_refused_unless_keep_is_requested(bring_in: Call) -> None:
     save_pictures()
     Path("theirs/lora0/labels.json").write_text(json.dumps(NAMES[1:] + NAMES[:1]))
     done = bring_in("--images", "pictures")
@@ -102,10 +102,10 @@ def test_a_lora_at_chance_is_refused_unless_it_is_to_be_kept(bring_in: Call) -> 
     ]  # fmt: skip
 
 
-def test_a_pool_that_was_not_verified_is_marked_wherever_it_is_shown(call: Call, bring_in: Call) -> None:
+def test_a_pool_that_was_not_verified_is_marked_by_show_and_check(call: Call, bring_in: Call) -> None:
     bring_in()
-    assert row(call("pool", "show", "theirs", plugins=OURS), "lora0")[2] == "not verified"
-    checked = call("pool", "check", "theirs", plugins=OURS).stdout.splitlines()
+    assert row(call("pool", "show", "theirs", plugins=PLUGINS), "lora0")[2] == "not verified"
+    checked = call("pool", "check", "theirs", plugins=PLUGINS).stdout.splitlines()
     assert checked[0] == "lora0: ok (rank 4, 5 classes, 4 adapted layers), not verified"
     assert checked[-1].startswith("Not verified: 2 LoRAs. The shapes fit this backbone, but only labelled images show ")
 
@@ -113,8 +113,8 @@ def test_a_pool_that_was_not_verified_is_marked_wherever_it_is_shown(call: Call,
 def test_a_lora_whose_card_names_this_backbones_weights_needs_no_pictures(call: Call, bring_in: Call) -> None:
     shutil.copy(POOL / "pool.json", "theirs")
     assert row(bring_in(), "lora0")[4:] == ["imported", "tuned on these weights, by its card"]
-    assert row(call("pool", "show", "theirs", plugins=OURS), "lora0")[2] == "not measured"
-    assert "ot verified" not in call("pool", "check", "theirs", plugins=OURS).stdout
+    assert row(call("pool", "show", "theirs", plugins=PLUGINS), "lora0")[2] == "not measured"
+    assert "ot verified" not in call("pool", "check", "theirs", plugins=PLUGINS).stdout
 
 
 def test_images_without_class_folders_are_refused(bring_in: Call) -> None:
@@ -135,7 +135,7 @@ def test_a_broken_picture_is_named(bring_in: Call) -> None:
 @pytest.mark.parametrize(
     "verb", [("pool", "import", "theirs"), ("pool", "check", "toy"), ("run", "toy", "--method", "noise", "--dry-run")]
 )
-def test_timms_own_name_of_a_network_leads_to_the_full_line(call: Call, verb: tuple[str, ...]) -> None:
+def test_for_timms_own_name_of_a_network_the_full_option_is_suggested(call: Call, verb: tuple[str, ...]) -> None:
     done = call(*verb, "--backbone", "vit_tiny_patch16_224", plugins="launchers,toy,vision,baselines")
     assert done.exit_code == 2
     assert done.stderr == (
@@ -144,11 +144,11 @@ def test_timms_own_name_of_a_network_leads_to_the_full_line(call: Call, verb: tu
     )
 
 
-def test_an_unknown_backbone_leads_to_the_known_ones(bring_in: Call) -> None:
+def test_for_an_unknown_backbone_the_nearest_name_is_suggested(bring_in: Call) -> None:
     assert "No backbone is called 'toy-vti'. Did you mean 'toy-vit'?" in bring_in("--backbone", "toy-vti").stderr
 
 
-def test_missing_weights_lead_to_the_line_that_would_work(bring_in: Call) -> None:
+def test_for_missing_weights_the_full_option_is_suggested(bring_in: Call) -> None:
     done = bring_in("--backbone", "timm:model=vit_tiny_patch16_224,side=64")
     assert done.exit_code == 2
     assert "as in --backbone timm:side=64,model=vit_tiny_patch16_224,weights=FILE; FREESHOT_WEIGHTS" in done.stderr
@@ -156,11 +156,11 @@ def test_missing_weights_lead_to_the_line_that_would_work(bring_in: Call) -> Non
 
 def test_a_pool_is_removed_after_a_confirmation(call: Call, bring_in: Call) -> None:
     bring_in()
-    declined = call("pool", "remove", "theirs", plugins=OURS)
+    declined = call("pool", "remove", "theirs", plugins=PLUGINS)
     assert declined.exit_code == 1
     assert "Delete pools/theirs with all its files?" in declined.output
     assert Path("pools/theirs/pool.json").exists()
-    done = call("pool", "remove", "theirs", "--yes", plugins=OURS)
+    done = call("pool", "remove", "theirs", "--yes", plugins=PLUGINS)
     assert done.stdout == "Removed the pool 'theirs'.\n"
     assert not Path("pools/theirs").exists()
 
@@ -175,9 +175,9 @@ def test_a_pool_is_removed_after_a_confirmation(call: Call, bring_in: Call) -> N
         ("our", "No pool in pools is called 'our'. Did you mean 'ours'?"),
     ],
 )
-def test_only_pools_of_ones_own_are_removed(name: str, expected: str, call: Call, bring_in: Call) -> None:
+def test_only_the_users_pools_are_removed(name: str, expected: str, call: Call, bring_in: Call) -> None:
     bring_in("--name", "ours")
-    done = call("pool", "remove", name, "--yes", plugins=OURS)
+    done = call("pool", "remove", name, "--yes", plugins=PLUGINS)
     assert done.exit_code == 2
     assert expected in done.stderr
     assert Path("pools/ours/pool.json").exists()

@@ -1,4 +1,4 @@
-"""A person classifies pictures: accuracy, files of predictions, a contact sheet, and what is skipped or refused."""
+"""Users classify pictures: accuracy, files of predictions, a contact sheet, and what is skipped or refused."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_json_holds_accuracy_confusions_and_nearest_pictures(predict: Predict) -
 
 
 @pytest.mark.parametrize("shape", ["csv", "json"])
-def test_a_file_holds_what_its_ending_promises(predict: Predict, shape: str) -> None:
+def test_a_file_has_the_format_of_its_suffix(predict: Predict, shape: str) -> None:
     done = predict("--out", f"made/p.{shape}")
     assert done.stdout.splitlines()[0].startswith("Accuracy: ")
     assert done.stdout.splitlines()[-1] == f"Saved made/p.{shape}."
@@ -215,7 +215,7 @@ def test_nothing_is_predicted_where_nothing_can_be_read(predict: Predict, patter
 
 
 @pytest.mark.parametrize(
-    ("spoil", "sentence"),
+    ("damage", "sentence"),
     [
         (lambda: Path("query").rename("gone"), "The folder query does not exist."),
         (lambda: Path("support").rename("gone"), "The folder support does not exist."),
@@ -231,8 +231,8 @@ def test_nothing_is_predicted_where_nothing_can_be_read(predict: Predict, patter
     ],
     ids=["no query", "no support", "a file", "empty class", "class name", "file name", "loop", "leads out"],
 )
-def test_a_wrong_folder_is_one_sentence(predict: Predict, spoil: Callable[[], object], sentence: str) -> None:
-    spoil()
+def test_a_wrong_folder_is_one_line_on_stderr(predict: Predict, damage: Callable[[], object], sentence: str) -> None:
+    damage()
     done = predict()
     assert done.exit_code == 2
     assert sentence in done.stderr
@@ -244,7 +244,7 @@ def test_a_folder_whose_own_name_is_not_text_is_refused(predict: Predict) -> Non
     assert "is not valid UTF-8" in predict("--query", "\udcff").stderr
 
 
-def test_pictures_beside_the_class_folders_are_told(predict: Predict) -> None:
+def test_pictures_beside_the_class_folders_are_reported(predict: Predict) -> None:
     shutil.copy("query/wave-0/4.png", "support")
     done = predict()
     assert done.stderr == "Left out 1 image beside the class folders of support. Move them into one.\n"
@@ -311,7 +311,7 @@ def write_for_wider_network(folder: Path) -> None:
     ],
     ids=["unknown network", "no network", "other network", "empty folder", "file", "missing"],
 )
-def test_an_adapter_that_cannot_be_used_is_one_sentence(
+def test_an_adapter_that_cannot_be_used_is_one_line_on_stderr(
     predict: Predict, make: Callable[[Path], object], backbone: str, sentence: str
 ) -> None:
     make(Path("lora"))

@@ -27,14 +27,14 @@ from freeshot.plugin.host import load_plugins
 
 
 class Screen:
-    """A line display whose clock is moved by hand."""
+    """A line display with a clock that the test sets."""
 
     def __init__(self, *cells: str) -> None:
         self.now = 0.0
         self.text = StringIO()
         self.display = LineDisplay(Console(file=self.text, width=100), cells=cells, clock=lambda: self.now)
 
-    def hear(self, *events: Event) -> list[str]:
+    def handle(self, *events: Event) -> list[str]:
         """Return what is printed for these events."""
         start = len(self.text.getvalue())
         for event in events:
@@ -43,39 +43,39 @@ class Screen:
 
 
 def test_a_stage_is_a_line_when_it_begins_and_one_when_it_ends() -> None:
-    printed = Screen().hear(StageStarted("t · m", "invert", 9), StageFinished("t · m", "invert", 61.4))
+    printed = Screen().handle(StageStarted("t · m", "invert", 9), StageFinished("t · m", "invert", 61.4))
     assert printed == ["t · m: invert …", "t · m: invert, 1 min 01 s"]
 
 
-def test_progress_is_told_every_ten_seconds_with_share_and_time_left() -> None:
+def test_progress_is_printed_every_ten_seconds_with_share_and_time_left() -> None:
     screen = Screen()
-    screen.hear(StageStarted("c", "meta", 100))
-    assert screen.hear(*(Progress("c", "meta", n, 100) for n in range(1, 20))) == []
+    screen.handle(StageStarted("c", "meta", 100))
+    assert screen.handle(*(Progress("c", "meta", n, 100) for n in range(1, 20))) == []
     screen.now = 20.0
-    assert screen.hear(Progress("c", "meta", 20, 100)) == ["c: meta 20 %, about 1 min 24 s left"]
+    assert screen.handle(Progress("c", "meta", 20, 100)) == ["c: meta 20 %, about 1 min 24 s left"]
     screen.now = 29.0
-    assert screen.hear(Progress("c", "meta", 29, 100)) == []
+    assert screen.handle(Progress("c", "meta", 29, 100)) == []
     screen.now = 31.0
-    assert screen.hear(Progress("c", "meta", 50, 100)) == ["c: meta 50 %, about 32 s left"]
+    assert screen.handle(Progress("c", "meta", 50, 100)) == ["c: meta 50 %, about 32 s left"]
 
 
-def test_time_left_of_a_stage_that_is_taken_up_again_goes_by_what_is_done_now() -> None:
+def test_the_time_left_of_a_resumed_stage_depends_on_the_progress_of_this_run() -> None:
     screen = Screen()
-    screen.hear(StageStarted("c", "meta", 100), Progress("c", "meta", 80, 100))
+    screen.handle(StageStarted("c", "meta", 100), Progress("c", "meta", 80, 100))
     screen.now = 20.0
-    assert screen.hear(Progress("c", "meta", 82, 100)) == ["c: meta 82 %, about 3 min 00 s left"]
+    assert screen.handle(Progress("c", "meta", 82, 100)) == ["c: meta 82 %, about 3 min 00 s left"]
 
 
 def test_cells_of_one_name_have_times_of_their_own() -> None:
     screen = Screen()
-    screen.hear(StageStarted("c", "meta", 100), StageFinished("c", "meta", 1.0))
+    screen.handle(StageStarted("c", "meta", 100), StageFinished("c", "meta", 1.0))
     screen.now = 1000.0
-    screen.hear(StageStarted("c", "meta", 100, id="b"))
+    screen.handle(StageStarted("c", "meta", 100, id="b"))
     screen.now = 1020.0
-    assert screen.hear(Progress("c", "meta", 10, 100, id="b")) == ["c: meta 10 %, about 3 min 00 s left"]
+    assert screen.handle(Progress("c", "meta", 10, 100, id="b")) == ["c: meta 10 %, about 3 min 00 s left"]
 
 
-def test_cells_are_called_as_is_asked() -> None:
+def test_cells_are_printed_with_their_given_names() -> None:
     text = StringIO()
     display = LineDisplay(Console(file=text, width=100), {"b2": "c, seed 2"})
     for event in (StageFinished("c", "meta", 1.0, id="b2"), CellFailed("c", "No.", id="b2"), CellSkipped("c", "Done.")):
@@ -86,29 +86,31 @@ def test_cells_are_called_as_is_asked() -> None:
 
 def test_progress_of_a_stage_that_never_began_or_has_no_total_is_harmless() -> None:
     screen = Screen()
-    assert screen.hear(Progress("c", "meta", 1, 0)) == []
+    assert screen.handle(Progress("c", "meta", 1, 0)) == []
     screen.now = 60.0
-    assert screen.hear(Progress("c", "meta", 2, 0)) == []
+    assert screen.handle(Progress("c", "meta", 2, 0)) == []
 
 
-def test_a_reused_stage_says_so() -> None:
-    assert Screen().hear(StageFinished("c", "pool", 0.0, cached=True)) == ["c: pool, loaded from the cache"]
+def test_a_reused_stage_is_reported_as_reused() -> None:
+    assert Screen().handle(StageFinished("c", "pool", 0.0, cached=True)) == ["c: pool, loaded from the cache"]
 
 
-def test_the_ends_of_cells_are_told_and_failures_remembered() -> None:
+def test_the_ends_of_cells_are_printed_and_failures_collected() -> None:
     screen = Screen()
-    printed = screen.hear(CellFinished("a", 0.6234, 0.009), CellFailed("b", "It broke [3]."), CellSkipped("c", "Done."))
+    printed = screen.handle(
+        CellFinished("a", 0.6234, 0.009), CellFailed("b", "It broke [3]."), CellSkipped("c", "Done.")
+    )
     assert printed == ["a: 62.34 % ± 0.90 %", "b: failed. It broke [3].", "c: skipped. Done."]
     assert {name: event.reason for name, event in screen.display.failures.items()} == {"b": "It broke [3]."}
 
 
-def test_a_violated_cell_is_told_as_such() -> None:
-    assert Screen().hear(CellFailed("a", "It cheated.", status="violated")) == ["a: violated. It cheated."]
+def test_a_violated_cell_is_reported_as_violated() -> None:
+    assert Screen().handle(CellFailed("a", "It cheated.", status="violated")) == ["a: violated. It cheated."]
 
 
 def test_a_reason_is_printed_once() -> None:
     screen = Screen()
-    assert screen.hear(*(CellFailed(cell, "It broke.") for cell in "abc")) == [
+    assert screen.handle(*(CellFailed(cell, "It broke.") for cell in "abc")) == [
         "a: failed. It broke.",
         "b: failed. The reason is the same as above.",
         "c: failed. The reason is the same as above.",
@@ -118,24 +120,24 @@ def test_a_reason_is_printed_once() -> None:
 
 def test_a_run_has_a_line_per_cell_with_the_overall_progress() -> None:
     screen = Screen("1", "2", "3")
-    printed = screen.hear(StageStarted("a", "meta", 9, id="1"), StageFinished("a", "meta", 1.0, id="1"))
+    printed = screen.handle(StageStarted("a", "meta", 9, id="1"), StageFinished("a", "meta", 1.0, id="1"))
     assert printed == []
     screen.now = 60.0
-    assert screen.hear(CellFinished("a", 0.5, 0.1, id="1")) == [
+    assert screen.handle(CellFinished("a", 0.5, 0.1, id="1")) == [
         "a: 50.00 % ± 10.00 % [cell 1 of 3, about 2 min 00 s left]"
     ]
-    assert screen.hear(CellSkipped("x", "It does not fit.", id="0")) == ["x: skipped. It does not fit."]
+    assert screen.handle(CellSkipped("x", "It does not fit.", id="0")) == ["x: skipped. It does not fit."]
     screen.now = 90.0
-    assert screen.hear(CellFailed("b", "No.", id="2")) == ["b: failed. No. [cell 2 of 3, about 45 s left]"]
-    assert screen.hear(CellFinished("c", 0.5, 0.1, id="3")) == ["c: 50.00 % ± 10.00 % [cell 3 of 3]"]
+    assert screen.handle(CellFailed("b", "No.", id="2")) == ["b: failed. No. [cell 2 of 3, about 45 s left]"]
+    assert screen.handle(CellFinished("c", 0.5, 0.1, id="3")) == ["c: 50.00 % ± 10.00 % [cell 3 of 3]"]
 
 
 def test_a_long_stage_of_a_run_has_lines_of_its_own() -> None:
     screen = Screen("1", "2")
-    screen.hear(StageStarted("a", "meta", 100, id="1"))
+    screen.handle(StageStarted("a", "meta", 100, id="1"))
     screen.now = 20.0
-    assert screen.hear(Progress("a", "meta", 50, 100, id="1")) == ["a: meta 50 %, about 20 s left"]
-    assert screen.hear(StageFinished("a", "meta", 40.0, id="1")) == ["a: meta, 40 s"]
+    assert screen.handle(Progress("a", "meta", 50, 100, id="1")) == ["a: meta 50 %, about 20 s left"]
+    assert screen.handle(StageFinished("a", "meta", 40.0, id="1")) == ["a: meta, 40 s"]
 
 
 def test_a_bar_shows_the_progress_of_the_whole_run() -> None:
@@ -154,7 +156,7 @@ def test_a_bar_shows_the_progress_of_the_whole_run() -> None:
         assert (bars.tasks[0].description, bars.tasks[0].completed) == ("cell 3 of 3", 3)
 
 
-def test_bars_come_and_go_with_their_stage() -> None:
+def test_bars_are_shown_only_during_their_stage() -> None:
     console = Console(file=StringIO(), force_terminal=True, width=100)
     with Bars(console=console) as bars:
         display = BarDisplay(console, bars)
@@ -178,7 +180,7 @@ def test_cells_of_one_name_have_bars_of_their_own() -> None:
         assert [task.completed for task in bars.tasks] == [7]
 
 
-def test_the_display_listens_only_within_its_block(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_display_receives_events_only_within_its_block(capsys: pytest.CaptureFixture[str]) -> None:
     manager = load_plugins(only=frozenset()).manager
     with shown(manager):
         manager.hook.freeshot_event(event=CellSkipped("c", "Done."))
@@ -187,16 +189,16 @@ def test_the_display_listens_only_within_its_block(capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "text"),
     [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (3599.6, "1 h 00 min"), (7260, "2 h 01 min")],
 )
-def test_durations_are_written_as_said(seconds: float, said: str) -> None:
-    assert duration(seconds) == said
+def test_durations_are_formatted(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
 
 
 @pytest.fixture
 def notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Make rich believe that it runs in Jupyter; return a folder for modules."""
+    """Make rich detect Jupyter; return a folder for modules."""
     monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
     for name in ("IPython", "IPython.display", "ipywidgets"):
         monkeypatch.delitem(sys.modules, name, raising=False)  # the installed ones

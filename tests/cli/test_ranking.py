@@ -93,7 +93,7 @@ def test_a_row_that_lacks_a_track_has_no_rank(ranking: Call, tmp_path: Path) -> 
     assert "Rows with missing tracks have no rank and no mean." in output
 
 
-def test_the_suite_with_most_records_is_shown_where_none_is_the_main_one(ranking: Call, tmp_path: Path) -> None:
+def test_without_a_main_suite_the_suite_with_most_records_is_shown(ranking: Call, tmp_path: Path) -> None:
     make_record("other", "in-domain/a/5w1s", suite="another").write(tmp_path / "another.json")
     output = ranking().stdout
     assert output.startswith("Suite near: ")

@@ -1,4 +1,4 @@
-"""`freeshot recycle`: what it chooses, prints, measures, and never overwrites."""
+"""`freeshot recycle`: its choices, output and measurements, and the files that it never overwrites."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHORT = ("-o", "inversion.iterations=2", "-o", "learner.iterations=2", "-o", "pe
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Work in an empty folder, on a machine of known speed."""
+    """Work in an empty folder, on a machine of a fixed speed."""
     monkeypatch.chdir(tmp_path)
     slowed(monkeypatch, 1e-3)
 
@@ -32,8 +32,8 @@ def recycle(call: Call, *arguments: str, pool: str = "toy", out: str = "meta") -
     return call("recycle", pool, "--out", out, *arguments, plugins=PLUGINS)
 
 
-def printed(call: Call, *arguments: str, **asked: str) -> list[str]:
-    done = recycle(call, *arguments, **asked)
+def printed(call: Call, *arguments: str, **options: str) -> list[str]:
+    done = recycle(call, *arguments, **options)
     assert done.exit_code == 0, done.output
     return done.stdout.splitlines()
 
@@ -94,7 +94,7 @@ def test_the_work_is_titled_by_the_pool(call: Call) -> None:
     assert "own/" not in text
 
 
-def test_pools_are_found_in_their_folder(call: Call) -> None:
+def test_pools_are_loaded_from_their_folder(call: Call) -> None:
     shutil.copytree(POOL, "elsewhere/mine")
     card = Path("elsewhere/mine/pool.json")
     card.write_text(json.dumps(json.loads(card.read_text()) | {"name": "mine"}))
@@ -143,7 +143,7 @@ def test_the_gain_on_own_pictures_is_printed_and_kept(call: Call) -> None:
     assert (gain["before"], gain["after"]) == (pytest.approx(score["backbone_alone"]), pytest.approx(score["mean"]))
 
 
-def test_a_broken_picture_is_met_before_the_training(call: Call) -> None:
+def test_a_broken_picture_is_an_error_before_the_training(call: Call) -> None:
     save_pictures(Path("pictures"))
     Path("pictures/wave-9/3.png").write_bytes(b"")
     done = recycle(call, "--preset", "toy", "--images", "pictures")
@@ -181,7 +181,7 @@ def test_an_adapter_of_another_pool_is_not_replaced(call: Call, narrow: str) -> 
     assert "meta holds another adapter of the pool 'toy'" in done.stderr
 
 
-def test_a_folder_of_pictures_is_left_alone(call: Call) -> None:
+def test_a_folder_of_pictures_is_not_changed(call: Call) -> None:
     pictures = {path: path.read_bytes() for path in save_pictures(Path("meta")).rglob("*.png")}
     done = recycle(call, "--preset", "toy")
     assert done.exit_code == 2
@@ -193,8 +193,8 @@ def test_a_folder_of_pictures_is_left_alone(call: Call) -> None:
     assert {path: path.read_bytes() for path in Path("meta").rglob("*.png")} == pictures
 
 
-def refused(call: Call, *arguments: str, **asked: Any) -> str:
-    done = recycle(call, *arguments, **asked)
+def refused(call: Call, *arguments: str, **options: Any) -> str:
+    done = recycle(call, *arguments, **options)
     assert done.exit_code == 2
     assert "Traceback" not in done.output
     (line,) = done.stderr.splitlines()
@@ -222,7 +222,7 @@ def test_a_file_cannot_become_the_folder(call: Call) -> None:
         (("--preset", "toy", "--images", "absent"), "The folder absent does not exist."),
     ],
 )
-def test_a_wrong_argument_is_one_sentence(call: Call, arguments: tuple[str, ...], sentence: str) -> None:
+def test_a_wrong_argument_is_one_line_on_stderr(call: Call, arguments: tuple[str, ...], sentence: str) -> None:
     assert sentence in refused(call, *arguments)
 
 
@@ -235,7 +235,7 @@ def test_a_wrong_argument_is_one_sentence(call: Call, arguments: tuple[str, ...]
         ("folder", "folder is not a pool: it has no pool.json. Build one with 'freeshot pool build'."),
     ],
 )
-def test_what_is_not_a_pool_is_named(call: Call, pool: str, sentence: str) -> None:
+def test_a_folder_or_name_that_is_not_a_pool_is_named(call: Call, pool: str, sentence: str) -> None:
     Path("folder").mkdir()
     assert sentence in refused(call, "--preset", "toy", pool=pool)
 

@@ -1,4 +1,4 @@
-"""`freeshot reproduce` runs a record's cell again and says whether the same came out."""
+"""`freeshot reproduce` runs a record's cell again and compares the results."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def reproduce(call: Call, tmp_path: Path) -> Callable[..., Result]:
 
 
 def with_accuracies(file: Path, accuracies: Sequence[float], to: Path) -> Path:
-    """Write the record as if these had come out."""
+    """Write the record with these accuracies as its result."""
     actual, mean = student_t(accuracies), math.fsum(accuracies) / len(accuracies)
     interval = IntervalRecord(mean=mean, low=actual.low, high=actual.high, level=0.95, covers="episodes")
     update = {"accuracies": list(accuracies), "interval": interval}
@@ -61,10 +61,10 @@ def test_a_cell_that_is_run_again_gives_the_same_bits(made: Path, reproduce: Cal
     assert result.exit_code == 0, result.output
     assert result.stdout.endswith("The same bits: every episode has the recorded accuracy.\n")
     assert "Over 20 episodes: new − recorded +0.00 points, 90 % interval +0.00 … +0.00;" in result.stdout
-    assert made.read_bytes() == before, "a look of the new run is no look of the record"
+    assert made.read_bytes() == before, "the new run does not count as a test evaluation of the record"
 
 
-def test_the_new_record_can_be_kept_and_counts_its_own_look(
+def test_the_new_record_can_be_kept_and_counts_its_own_test_evaluation(
     made: Path, reproduce: Callable[..., Result], tmp_path: Path
 ) -> None:
     assert reproduce(made, "--results", str(tmp_path / "new")).exit_code == 0
@@ -76,24 +76,24 @@ def test_the_new_record_can_be_kept_and_counts_its_own_look(
 
 
 @pytest.mark.parametrize(
-    ("moved", "margin", "answer", "code"),
+    ("moved", "margin", "verdict", "code"),
     [
         ((1, -1), "10", "Equivalent: both one-sided tests reject at 5 %, so the difference is within ±10 points.", 0),
         ((1, -1), "0.5", "Not shown: the 90 % interval overlaps ±0.5 points, so neither is shown.", 1),
         ((-3, -2), "0.5", "Different: the 90 % interval is entirely outside ±0.5 points.", 1),
     ],
 )
-def test_what_came_out_otherwise_is_judged(
-    made: Path, reproduce: Callable[..., Result], tmp_path: Path, moved: tuple[int, int], margin: str, answer: str,
+def test_a_different_result_is_tested_for_equivalence(
+    made: Path, reproduce: Callable[..., Result], tmp_path: Path, moved: tuple[int, int], margin: str, verdict: str,
     code: int,
 ) -> None:  # fmt: skip
-    there = RunRecord.read(made).accuracies
-    other = [min(1.0, max(0.0, a + moved[i % 2] / 6)) for i, a in enumerate(there)]
+    recorded = RunRecord.read(made).accuracies
+    other = [min(1.0, max(0.0, a + moved[i % 2] / 6)) for i, a in enumerate(recorded)]
     result = reproduce(with_accuracies(made, other, tmp_path / "other.json"), "--margin", margin)
-    assert (result.stdout.splitlines()[-1], result.exit_code) == (answer, code)
+    assert (result.stdout.splitlines()[-1], result.exit_code) == (verdict, code)
 
 
-def test_what_is_not_the_same_cell_is_not_run(made: Path, reproduce: Callable[..., Result], tmp_path: Path) -> None:
+def test_a_cell_with_other_hashes_is_not_run(made: Path, reproduce: Callable[..., Result], tmp_path: Path) -> None:
     record = RunRecord.read(made)
     hashes = record.hashes | {"images": "elsewhere"}
     record.model_copy(update={"hashes": hashes}).write(tmp_path / "other.json")
@@ -103,7 +103,7 @@ def test_what_is_not_the_same_cell_is_not_run(made: Path, reproduce: Callable[..
     assert result.stderr == "Error: The installed code and data would give a different cell, so it was not run.\n"
 
 
-def test_a_stage_from_the_cache_is_said_to_prove_nothing(call: Call, tmp_path: Path) -> None:
+def test_stages_from_the_cache_are_reported_as_not_recomputed(call: Call, tmp_path: Path) -> None:
     folders = ("--cache", str(tmp_path / "cache"))
     arguments = ("--track", TRACK, "--method", "lora-recycle", "--results", str(tmp_path / "results"))
     assert call("run", "toy", *arguments, *folders, plugins=PLUGINS).exit_code == 0
@@ -113,7 +113,7 @@ def test_a_stage_from_the_cache_is_said_to_prove_nothing(call: Call, tmp_path: P
     assert "not recomputed: inversion, meta-learning. Use an empty --cache to recompute everything." in result.stderr
 
 
-def test_a_file_that_is_no_record_is_told(reproduce: Callable[..., Result], tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_record_is_an_error(reproduce: Callable[..., Result], tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text("{")
     result = reproduce(tmp_path / "x.json")
     assert result.exit_code == 2

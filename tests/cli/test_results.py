@@ -1,4 +1,4 @@
-"""`freeshot results` checks records and packs those that are to be sent."""
+"""`freeshot results` checks records and packs them for a submission."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def test_the_committed_records_are_checked(call: Call) -> None:
     assert result.exit_code == 0, result.output
     assert " 0 problems" in result.stdout
     records = load_records(Path(RESULTS)).records
-    looks = sum(record.test_evaluations for record in records)
-    assert result.stdout.endswith(f"test evaluations: {looks}.\n")
+    evaluations = sum(record.test_evaluations for record in records)
+    assert result.stdout.endswith(f"test evaluations: {evaluations}.\n")
 
 
-def test_looks_of_all_folders_are_added_up(call: Call, tmp_path: Path) -> None:
+def test_test_evaluations_of_all_folders_are_added_up(call: Call, tmp_path: Path) -> None:
     for name in ("one", "two"):
         folders = ("--results", str(tmp_path / "all" / name), "--cache", str(tmp_path / "cache"))
         call(
@@ -87,21 +87,23 @@ def test_a_row_is_packed_without_the_others_of_its_method(call: Call, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("arguments", "message"),
     [
         (("nose",), "No row or method with records is called 'nose'. Did you mean 'noise'?"),
         (("noise", "--suite", "pocke"), "No suite with records is called 'pocke'. Did you mean 'pocket'?"),
         (("bell",), "'bell' is a component, not a row or method. Use a row that has it, e.g. 'free"),
     ],
 )
-def test_a_name_without_records_is_told(call: Call, tmp_path: Path, asked: tuple[str, ...], told: str) -> None:
-    result = call("results", "pack", *asked, RESULTS, "--out", str(tmp_path / "x"), plugins=PLUGINS)
+def test_a_name_without_records_is_an_error(
+    call: Call, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    result = call("results", "pack", *arguments, RESULTS, "--out", str(tmp_path / "x"), plugins=PLUGINS)
     assert result.exit_code == 2
-    assert told in result.stderr
+    assert message in result.stderr
     assert not (tmp_path / "x").exists()
 
 
-def test_an_empty_folder_is_told(call: Call, tmp_path: Path) -> None:
+def test_an_empty_folder_is_an_error(call: Call, tmp_path: Path) -> None:
     assert "There are no records in" in call("results", "check", str(tmp_path), plugins="").stderr
 
 
@@ -155,7 +157,7 @@ def test_the_list_is_filtered(call: Call, folder: Path, arguments: tuple[str, ..
         (("--method", "alfa"), "No row or method with records is called 'alfa'. Did you mean 'alpha'?"),
     ],
 )
-def test_a_filter_that_no_record_passes_is_refused(
+def test_a_filter_that_matches_no_record_is_refused(
     call: Call, folder: Path, arguments: tuple[str, ...], sentence: str
 ) -> None:
     done = call("results", "list", str(folder), *arguments, plugins="")
@@ -184,7 +186,7 @@ def test_the_list_is_written_as_json_and_csv(call: Call, folder: Path) -> None:
     assert lines[1].endswith(",The disk is full.")
 
 
-def test_an_invalid_record_costs_a_warning(call: Call, folder: Path) -> None:
+def test_an_invalid_record_is_a_warning(call: Call, folder: Path) -> None:
     (folder / "broken.json").write_text("{")
     done = call("results", "list", str(folder), plugins="")
     assert done.exit_code == 0
@@ -224,7 +226,7 @@ def test_every_field_of_a_record_is_shown(call: Call) -> None:
         ("alpha", "'freeshot results list' shows the hashes."),
     ],
 )
-def test_a_record_that_is_not_determined_is_refused(call: Call, folder: Path, name: str, sentence: str) -> None:
+def test_a_name_that_matches_no_record_is_refused(call: Call, folder: Path, name: str, sentence: str) -> None:
     done = call("results", "show", name, str(folder), plugins="")
     assert done.exit_code == 2
     assert sentence in done.stderr
@@ -238,7 +240,7 @@ def test_a_hash_of_two_files_is_refused(call: Call, folder: Path) -> None:
     assert done.stderr.endswith(".json. Give one of these files, or more digits.\n")
 
 
-def test_what_a_hostile_record_holds_is_printed_on_its_line(call: Call, tmp_path: Path) -> None:
+def test_the_text_of_a_hostile_record_is_printed_on_its_line(call: Call, tmp_path: Path) -> None:
     record = make_record(status="failed", reason="\x1b[31mred\nsecond line")
     record.write(tmp_path / "x.json")
     for arguments in (("list", str(tmp_path)), ("show", str(tmp_path / "x.json"))):

@@ -1,4 +1,4 @@
-"""`run` hands over what was asked, shows what happens and says what failed; planning and running are not its own."""
+"""`run` builds the request, shows the progress and reports failures; other packages plan and run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import freeshot.leaderboard.labels  # noqa: F401 - it stays real while its room is a stand-in
+import freeshot.leaderboard.labels  # noqa: F401 - it stays real while its package is a fake
 from freeshot.contracts.events import CellFailed
 from freeshot.launch.request import MethodChoice
 from freeshot.records.models import ComponentSpec
@@ -34,8 +34,8 @@ def cell(track: str, method: str, state: str = "todo", reason: str = "", **parts
     return SimpleNamespace(spec=spec, state=state, reason=reason)
 
 
-class Rooms:
-    """Stand-ins for the rooms that plan, run and report."""
+class Fakes:
+    """Fakes of the packages that plan, run and report."""
 
     def __init__(self) -> None:
         self.plan = SimpleNamespace(
@@ -78,18 +78,18 @@ class Rooms:
 
 
 @pytest.fixture
-def rooms(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Rooms:
+def fakes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Fakes:
     monkeypatch.chdir(tmp_path)  # each run leaves its file in results/
-    rooms = Rooms()
+    fakes = Fakes()
     report: dict[str, Any] = {
-        "load_records": lambda folder: SimpleNamespace(records=rooms.records, problems=[]),
-        "short_ranking": rooms.short_ranking,
+        "load_records": lambda folder: SimpleNamespace(records=fakes.records, problems=[]),
+        "short_ranking": fakes.short_ranking,
         "Selection": lambda: None,
     }
     modules: dict[str, dict[str, Any]] = {
-        "freeshot.launch.plan": {"plan_run": rooms.plan_run},
-        "freeshot.workflows.estimate_cost": {"estimate_cost": lambda *_: rooms.estimate},
-        "freeshot.launch.runner": {"execute_plan": rooms.execute_plan},
+        "freeshot.launch.plan": {"plan_run": fakes.plan_run},
+        "freeshot.workflows.estimate_cost": {"estimate_cost": lambda *_: fakes.estimate},
+        "freeshot.launch.runner": {"execute_plan": fakes.execute_plan},
         "freeshot.records.load": {"load_records": report["load_records"]},
         "freeshot.leaderboard": {name: report[name] for name in ("short_ranking", "Selection")},
         "freeshot.cli.ranking": {
@@ -100,7 +100,7 @@ def rooms(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Rooms:
         module = ModuleType(name)
         vars(module).update(content)
         monkeypatch.setitem(sys.modules, name, module)
-    return rooms
+    return fakes
 
 
 def record(track: str, method: str, status: str = "ok", reason: str = "") -> SimpleNamespace:
@@ -108,9 +108,9 @@ def record(track: str, method: str, status: str = "ok", reason: str = "") -> Sim
     return SimpleNamespace(cell=spec.cell, spec=spec, status=status, reason=reason)
 
 
-def test_without_options_the_defaults_are_asked_for(call: Call, rooms: Rooms) -> None:
+def test_without_options_the_defaults_are_requested(call: Call, fakes: Fakes) -> None:
     assert call("run", "pocket", plugins="").exit_code == 0
-    requested = rooms.request
+    requested = fakes.request
     assert (requested.suite, requested.profile, requested.tracks, requested.seeds, requested.device) == (
         "pocket",
         None,
@@ -121,7 +121,7 @@ def test_without_options_the_defaults_are_asked_for(call: Call, rooms: Rooms) ->
     assert (requested.results, requested.launcher, requested.rerun) == (Path("results"), "local", False)
 
 
-def test_every_option_is_handed_over(call: Call, rooms: Rooms, tmp_path: Path) -> None:
+def test_every_option_reaches_the_request(call: Call, fakes: Fakes, tmp_path: Path) -> None:
     folder = str(tmp_path)
     done = call(
         *("run", "pocket", "--profile", "quick", "--track", "near/*", "--track", "far/*", "--method", "frozen"),
@@ -144,7 +144,7 @@ def test_every_option_is_handed_over(call: Call, rooms: Rooms, tmp_path: Path) -
         plugins="",
     )
     assert done.exit_code == 0, done.output
-    requested = rooms.request
+    requested = fakes.request
     assert (requested.profile, requested.tracks, requested.methods) == ("quick", ("near/*", "far/*"), ("frozen",))
     assert (requested.options, requested.backbone, requested.seeds) == (
         ("learner=proto", "learner.lr=0.1"),
@@ -156,7 +156,7 @@ def test_every_option_is_handed_over(call: Call, rooms: Rooms, tmp_path: Path) -
     assert requested.results == requested.cache == requested.data == tmp_path
 
 
-def test_a_dry_run_prints_the_grid_and_the_estimate_and_runs_nothing(call: Call, rooms: Rooms) -> None:
+def test_a_dry_run_prints_the_grid_and_the_estimate_and_runs_nothing(call: Call, fakes: Fakes) -> None:
     done = call("run", "--dry-run", plugins="")
     assert [" ".join(line.split()) for line in done.stdout.splitlines()] == [
         "track method seed state reason",
@@ -170,23 +170,23 @@ def test_a_dry_run_prints_the_grid_and_the_estimate_and_runs_nothing(call: Call,
         "evaluation 2 – 20 s",
         "In total about 2 min 00 s, as comparable records took on a CPU, an H200, and 21 MB of disk.",
     ]
-    assert not rooms.ran
+    assert not fakes.ran
 
 
-def test_a_dry_run_says_of_how_many_cells_nothing_is_known(call: Call, rooms: Rooms) -> None:
-    rooms.estimate.unknown, rooms.estimate.stages = 1, {}
+def test_a_dry_run_counts_the_cells_without_a_cost_estimate(call: Call, fakes: Fakes) -> None:
+    fakes.estimate.unknown, fakes.estimate.stages = 1, {}
     output = call("run", "--dry-run", plugins="").stdout
     assert "No cost estimate for 1 cell (no comparable record)." in output
     assert "In total" not in output
 
 
-def test_a_dry_run_of_what_is_done_costs_nothing(call: Call, rooms: Rooms) -> None:
-    rooms.plan.cells = rooms.plan.cells[:1]
+def test_a_dry_run_of_finished_cells_has_no_cost(call: Call, fakes: Fakes) -> None:
+    fakes.plan.cells = fakes.plan.cells[:1]
     assert call("run", "--dry-run", plugins="").stdout.splitlines()[-1] == "0 of 1 cells to run."
 
 
-def test_after_a_run_the_board_of_its_tracks_and_the_folder_are_shown(call: Call, rooms: Rooms) -> None:
-    rooms.records = [record("near/5w1s", "frozen"), record("elsewhere/5w1s", "frozen")]
+def test_after_a_run_the_board_of_its_tracks_and_the_folder_are_shown(call: Call, fakes: Fakes) -> None:
+    fakes.records = [record("near/5w1s", "frozen"), record("elsewhere/5w1s", "frozen")]
     done = call("run", plugins="")
     assert done.exit_code == 0
     assert done.stdout.splitlines() == [
@@ -200,17 +200,17 @@ def test_after_a_run_the_board_of_its_tracks_and_the_folder_are_shown(call: Call
     ]
 
 
-def test_a_run_with_nothing_to_do_says_how_to_repeat_it(call: Call, rooms: Rooms) -> None:
-    rooms.plan.cells = rooms.plan.cells[:1]
-    rooms.outcome = SimpleNamespace(finished=0, failed=0, skipped=1)
+def test_a_run_with_nothing_to_do_names_the_option_that_repeats_it(call: Call, fakes: Fakes) -> None:
+    fakes.plan.cells = fakes.plan.cells[:1]
+    fakes.outcome = SimpleNamespace(finished=0, failed=0, skipped=1)
     output = call("run", "--results", "elsewhere", plugins="").stdout.splitlines()
     assert output[1] == "Nothing to run. 1 cell finished before (--rerun runs it again)."
     assert output[-2:] == ["Records: elsewhere", "All tables: freeshot leaderboard elsewhere --suite pocket --all"]
 
 
-def test_a_failed_cell_is_named_with_its_reason_and_exits_with_one(call: Call, rooms: Rooms) -> None:
-    rooms.records = [record("near/5w1s", "older", "failed", "Not of this run.")]
-    rooms.event = CellFailed("near/5w1s · lora-recycle", "The disk is full.")
+def test_a_failed_cell_is_named_with_its_reason_and_exits_with_one(call: Call, fakes: Fakes) -> None:
+    fakes.records = [record("near/5w1s", "older", "failed", "Not of this run.")]
+    fakes.event = CellFailed("near/5w1s · lora-recycle", "The disk is full.")
     done = call("run", plugins="")
     assert done.exit_code == 1
     assert "Not of this run." not in done.stdout
@@ -224,8 +224,8 @@ def test_a_failed_cell_is_named_with_its_reason_and_exits_with_one(call: Call, r
     ]
 
 
-def test_a_violated_cell_is_not_called_failed(call: Call, rooms: Rooms) -> None:
-    rooms.event = CellFailed("near/5w1s · lora-recycle", "It opened the test images.", status="violated")
+def test_a_violated_cell_is_not_called_failed(call: Call, fakes: Fakes) -> None:
+    fakes.event = CellFailed("near/5w1s · lora-recycle", "It opened the test images.", status="violated")
     done = call("run", plugins="")
     assert done.exit_code == 1
     assert "2 cells ran: 1 finished, 1 violated." in done.stdout
@@ -242,49 +242,49 @@ launcher = {name = "ray", workers = 2}
 """
 
 
-def test_a_file_gives_the_arguments(call: Call, rooms: Rooms) -> None:
+def test_a_file_gives_the_arguments(call: Call, fakes: Fakes) -> None:
     Path("mine.toml").write_text(FILE, encoding="utf-8")
     assert call("run", "mine.toml", plugins="").exit_code == 0
-    requested = rooms.request
+    requested = fakes.request
     assert (requested.suite, requested.tracks, requested.limit) == ("pocket", ("near/*",), 5)
     assert requested.methods == ("frozen", MethodChoice("tune", (("steps", 3),)))
     assert (requested.launcher, requested.launcher_options) == ("ray", ("workers=2",))
     assert requested.results == Path("results")
 
 
-def test_the_command_line_replaces_what_the_file_gives(call: Call, rooms: Rooms) -> None:
+def test_the_command_line_replaces_what_the_file_gives(call: Call, fakes: Fakes) -> None:
     Path("mine.toml").write_text(FILE, encoding="utf-8")
     call("run", "mine.toml", "--limit", "9", "--launcher", "local", "--method", "other", "--rerun", plugins="")
-    requested = rooms.request
+    requested = fakes.request
     assert (requested.tracks, requested.limit, requested.methods, requested.rerun) == (("near/*",), 9, ("other",), True)
     assert (requested.launcher, requested.launcher_options) == ("local", ())
 
 
-def test_a_precision_of_a_file_is_measured(call: Call, rooms: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_precision_of_a_file_is_measured(call: Call, fakes: Fakes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("freeshot.engine.vit.bf16.faster_precision", lambda device: ("bf16", 1.5))
     Path("mine.toml").write_text('suite = "pocket"\nprecision = "auto"', encoding="utf-8")
     done = call("run", "mine.toml", plugins="")
-    assert rooms.request.precision == "bf16"
+    assert fakes.request.precision == "bf16"
     assert "Precision: bf16 (on cpu, bf16 is 1.5 times as fast as fp32)." in done.stdout
 
 
-def test_a_broken_file_is_one_sentence(call: Call, rooms: Rooms) -> None:
+def test_a_broken_file_is_one_line_on_stderr(call: Call, fakes: Fakes) -> None:
     Path("mine.toml").write_text("suite = ", encoding="utf-8")
     done = call("run", "mine.toml", plugins="")
-    assert (done.exit_code, rooms.ran) == (2, False)
+    assert (done.exit_code, fakes.ran) == (2, False)
     assert done.stderr == (
         "Error: mine.toml is not valid TOML: Invalid value (at end of document). Correct it there.\n"
     )
 
 
-def test_a_run_leaves_the_file_that_repeats_it_and_a_dry_run_none(call: Call, rooms: Rooms) -> None:
+def test_a_run_leaves_the_file_that_repeats_it_and_a_dry_run_none(call: Call, fakes: Fakes) -> None:
     call("run", "pocket", "--limit", "3", "--dry-run", plugins="")
     assert not Path("results").exists()
     call("run", "pocket", "--limit", "3", plugins="")
     (file,) = Path("results/runs").iterdir()
-    first = rooms.request
+    first = fakes.request
     call("run", str(file), plugins="")
-    assert rooms.request == first
+    assert fakes.request == first
 
 
 def test_finished_cells_without_predictions_are_counted(call: Call, toy: Toy) -> None:

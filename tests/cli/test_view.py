@@ -1,4 +1,4 @@
-"""`view` serves the page of a folder of records, and follows it."""
+"""`view` serves the page of a folder of records, and updates it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Call
 
 
-def answer_of(port: int, path: str = "/", method: str = "GET", host: str = "") -> tuple[int, str]:
-    """Return status and text that the server at a port answers."""
+def response_of(port: int, path: str = "/", method: str = "GET", host: str = "") -> tuple[int, str]:
+    """Return status and text of the response of the server at a port."""
     connection = HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request(method, path, headers={"Host": host} if host else {})
-    answer = connection.getresponse()
-    return answer.status, answer.read().decode("utf-8")
+    response = connection.getresponse()
+    return response.status, response.read().decode("utf-8")
 
 
 def test_the_page_is_served_follows_new_records_and_ends_with_ctrl_c(tmp_path: Path) -> None:
@@ -37,21 +37,21 @@ def test_the_page_is_served_follows_new_records_and_ends_with_ctrl_c(tmp_path: P
         address = re.search(r"http://127\.0\.0\.1:(\d+)/", line)
         assert address is not None, line
         port = int(address[1])
-        status, page = answer_of(port)
+        status, page = response_of(port)
         assert (status, '"label":"alpha"' in page) == (200, True)
         make_record("beta").write(tmp_path / "b.json")
-        assert '"label":"beta"' in answer_of(port)[1]
+        assert '"label":"beta"' in response_of(port)[1]
         (tmp_path / "a.json").unlink()
         (tmp_path / "bad.json").write_text("{")
-        assert '"label":"alpha"' not in answer_of(port)[1]
-        assert answer_of(port, method="HEAD") == (200, "")
-        assert answer_of(port, "/../records.json")[0] == 404
+        assert '"label":"alpha"' not in response_of(port)[1]
+        assert response_of(port, method="HEAD") == (200, "")
+        assert response_of(port, "/../records.json")[0] == 404
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (0, "Ended.\n", "")
 
 
-def test_a_taken_port_is_one_sentence(call: Call, tmp_path: Path) -> None:
+def test_a_taken_port_is_one_line_on_stderr(call: Call, tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -64,13 +64,13 @@ def test_a_taken_port_is_one_sentence(call: Call, tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_a_missing_folder_is_one_sentence(call: Call, tmp_path: Path) -> None:
+def test_a_missing_folder_is_one_line_on_stderr(call: Call, tmp_path: Path) -> None:
     done = call("view", str(tmp_path / "none"), "--no-open", plugins="")
     assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
     assert "does not exist. Create records with 'freeshot run'" in done.stderr
 
 
-def test_episodes_are_served_to_this_machine_only_and_errors_are_one_sentence(call: Call, tmp_path: Path) -> None:
+def test_episodes_are_served_to_this_machine_only_and_errors_are_one_line(call: Call, tmp_path: Path) -> None:
     folders = ("--results", str(tmp_path / "results"), "--cache", str(tmp_path / "cache"))
     chosen = ("--track", TRACK, "--method", "frozen-prototype")
     done = call("run", "toy", *chosen, "--save-predictions", *folders, plugins="toy,baselines,launchers")
@@ -82,12 +82,12 @@ def test_episodes_are_served_to_this_machine_only_and_errors_are_one_sentence(ca
         assert address is not None
         port = int(address[1])
         assert address[2] == "/episodes?track=toy%2Fin-domain%2F2w1s"
-        assert '<a href="/episodes">' in answer_of(port)[1]
-        status, page = answer_of(port, address[2] + "&episode=3")
+        assert '<a href="/episodes">' in response_of(port)[1]
+        status, page = response_of(port, address[2] + "&episode=3")
         assert (status, "<h2>Episode 3</h2>" in page, "image/webp" in page) == (200, True, True)
-        status, page = answer_of(port, "/episodes?track=toy/in-domain/2w9s")
+        status, page = response_of(port, "/episodes?track=toy/in-domain/2w9s")
         assert (status, "No track with results is called" in page) == (400, True)
-        assert answer_of(port, address[2], host=f"evil.example:{port}")[0] == 403
+        assert response_of(port, address[2], host=f"evil.example:{port}")[0] == 403
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
 
@@ -114,9 +114,7 @@ def test_episodes_are_served_to_this_machine_only_and_errors_are_one_sentence(ca
         (["--row", "a", "--row", "b", "--row", "c"], "--row is given at most twice."),
     ],
 )
-def test_what_cannot_be_exported_is_one_sentence(
-    call: Call, tmp_path: Path, arguments: list[str], sentence: str
-) -> None:
+def test_an_invalid_export_is_an_error(call: Call, tmp_path: Path, arguments: list[str], sentence: str) -> None:
     done = call("view", str(tmp_path), "--no-open", *arguments, plugins="")
     assert done.exit_code == 2
     assert sentence in done.stderr

@@ -18,7 +18,7 @@ CHECKED_BY = {
         "tests/docs/test_protocol.py::test_the_tracks_of_the_pocket_and_paper_suites_have_600_episodes",
     ),
     "The interval": (
-        "tests/stats/test_intervals.py::test_the_interval_is_scipys",
+        "tests/stats/test_intervals.py::test_the_interval_equals_scipys",
         "tests/leaderboard/test_board.py::test_indistinguishable_rows_share_a_rank_and_the_next_rank_is_skipped",
         "tests/leaderboard/test_board.py::test_a_cell_with_several_seeds_has_the_interval_over_them_as_well",
         "tests/leaderboard/test_board.py::test_cells_can_have_the_bootstraps_interval",
@@ -32,7 +32,7 @@ CHECKED_BY = {
         "tests/leaderboard/test_across_tracks.py::test_few_tracks_and_single_seeds_are_cautioned",
     ),
     "Data-free": (
-        "tests/pipeline/test_cell.py::test_tags_say_how_to_read_a_row",
+        "tests/pipeline/test_cell.py::test_the_tags_of_a_row_follow_from_its_method",
         "tests/pipeline/test_cell.py::test_a_public_prior_is_tagged_even_where_it_fails",
     ),
     "Tuning-free": (
@@ -41,11 +41,11 @@ CHECKED_BY = {
         "tests/pipeline/test_cheats.py::test_a_cheat_is_violated_and_its_record_gives_the_reason",
     ),
     "Transductive": (
-        "tests/pipeline/test_cheats.py::test_declared_transduction_is_a_tag_and_no_violation",
-        "tests/pipeline/test_cheats.py::test_a_transductive_learner_must_not_remember_episodes",
+        "tests/pipeline/test_cheats.py::test_declared_transduction_is_a_tag_and_not_a_violation",
+        "tests/pipeline/test_cheats.py::test_a_transductive_learner_must_not_store_episodes",
     ),
     "The firewall": (
-        "tests/pipeline/test_firewall.py::test_what_was_not_declared_cannot_be_opened_and_trying_is_on_record",
+        "tests/pipeline/test_firewall.py::test_undeclared_access_is_refused_and_on_record",
         "tests/pipeline/test_cheats.py::test_a_cheat_is_violated_and_its_record_gives_the_reason",
         "tests/pipeline/test_cheats.py::test_a_record_names_every_attempt",
         "tests/evaluation/test_query_order.py::test_the_order_does_not_depend_on_the_classes",
@@ -56,10 +56,10 @@ CHECKED_BY = {
         "tests/evaluation/test_audit.py::test_the_cause_of_a_change_is_named",
     ),
     "Test evaluations": (
-        "tests/pipeline/test_cell.py::test_a_look_counts_from_where_scoring_begins_whatever_comes_of_it",
-        "tests/pipeline/test_cell.py::test_a_look_that_was_interrupted_and_continued_is_one",
-        "tests/pipeline/test_cell.py::test_other_settings_are_another_cell_with_looks_of_its_own",
-        "tests/pipeline/test_cell.py::test_every_results_folder_counts_its_own_looks",
+        "tests/pipeline/test_cell.py::test_an_evaluation_counts_once_scoring_begins_even_if_it_fails",
+        "tests/pipeline/test_cell.py::test_an_interrupted_and_continued_evaluation_counts_once",
+        "tests/pipeline/test_cell.py::test_other_settings_are_another_cell_with_its_own_count",
+        "tests/pipeline/test_cell.py::test_every_results_folder_counts_its_own_evaluations",
     ),
     "Seeds": (
         "tests/basics/test_seeds.py::test_opening_another_stream_does_not_change_existing_ones",

@@ -41,9 +41,9 @@ def merged_by_hand(
     metric = metric / metric.norm(dim=1, keepdim=True)
     pairs = []
     for a in range(0, len(metric), 2):
-        likeness = [(float(metric[a] @ metric[b]), b) for b in range(1, len(metric), 2)]
-        if likeness:
-            pairs.append((*max(likeness), a))
+        similarities = [(float(metric[a] @ metric[b]), b) for b in range(1, len(metric), 2)]
+        if similarities:
+            pairs.append((*max(similarities), a))
     pairs = sorted(pairs, reverse=True)[: min(merge, len(metric) // 2)]
     sums = {index: tokens[index] * sizes[index] for index in range(len(tokens))}
     mass = dict(enumerate(sizes))
@@ -56,7 +56,7 @@ def merged_by_hand(
 
 @pytest.mark.parametrize("patches", [1, 2, 7, 16])
 @pytest.mark.parametrize("merge", [1, 3, 100])
-def test_merging_is_that_of_a_loop_over_pairs(patches: int, merge: int) -> None:
+def test_merging_equals_a_loop_over_pairs(patches: int, merge: int) -> None:
     strategy, view = TokenMerging(merge=merge), view_of(patches, patches)
     rng = torch.Generator().manual_seed(5)
     tokens = torch.randn(2, patches + 1, 6, generator=rng, dtype=torch.float64)
@@ -75,7 +75,7 @@ def test_merging_is_that_of_a_loop_over_pairs(patches: int, merge: int) -> None:
         assert state.sizes[image].tolist() == mass
 
 
-def test_each_layer_merges_as_many(backbone: Backbone) -> None:
+def test_each_layer_merges_the_same_number(backbone: Backbone) -> None:
     kept = forward(backbone, images(), strategy=TokenMerging(merge=3)).kept
     assert kept is not None
     assert kept.shape == (3, PATCHES - 4 * 3)
@@ -124,7 +124,7 @@ def test_random_patches_are_as_many_as_class_attention_keeps(backbone: Backbone)
     assert not torch.equal(chance, attended)
 
 
-def test_random_patches_stay_through_an_inversion_and_differ_between_draws(backbone: Backbone) -> None:
+def test_random_patches_are_fixed_during_an_inversion_and_differ_between_draws(backbone: Backbone) -> None:
     first, again, other = (
         forward(backbone, images(), strategy=RandomPatches(draw=draw), progress=progress).kept
         for draw, progress in ((0, 0.1), (0, 1.0), (1, 1.0))

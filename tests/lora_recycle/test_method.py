@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("track", ["toy/in-domain/2w1s", "toy/in-domain/2w2s"])
-def test_untrained_it_scores_as_the_frozen_prototype_to_the_last_digit(toy: Toy, track: str) -> None:
+def test_untrained_it_scores_exactly_as_the_frozen_prototype(toy: Toy, track: str) -> None:
     untrained = toy.record("lora-recycle", track=track, options=("learner.iterations=0",))
     assert untrained.status == "ok", untrained.reason
     assert untrained.accuracies == toy.record("frozen-prototype", track=track).accuracies
@@ -36,7 +36,7 @@ def test_its_parts_are_on_record_with_their_origin(toy: Toy) -> None:
     assert all(part.origin.startswith("freeshot ") for part in parts.values())
 
 
-def test_how_sure_the_loras_are_of_their_surrogates_is_on_record(toy: Toy) -> None:
+def test_the_accuracy_of_the_loras_on_their_surrogates_is_on_record(toy: Toy) -> None:
     (inversion, *_) = toy.record("lora-recycle").stages
     assert 0 <= inversion.facts["teacher_accuracy"] <= 1
 

@@ -1,4 +1,4 @@
-"""The prototype loss is the textbook's, in every spelling of the paper and of its code."""
+"""The prototype loss equals the textbook formula, in each variant of the paper and of its code."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def obvious_divergence(first: list[list[float]], second: list[list[float]]) -> f
 @pytest.mark.parametrize("distance", ["euclidean", "squared"])
 @pytest.mark.parametrize("scale", [1.0, 4.0])
 @pytest.mark.parametrize("divergence", ["student-teacher", "teacher-student"])
-def test_the_divergence_is_that_of_a_slow_loop(distance: Any, scale: float, divergence: Any) -> None:
+def test_the_divergence_equals_a_slow_loop(distance: Any, scale: float, divergence: Any) -> None:
     made = task(teacher_logits())
     student = obvious_probabilities(made, distance, scale)
     teacher = [softmax(row) for row in teacher_logits().tolist()]

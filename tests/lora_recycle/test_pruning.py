@@ -1,4 +1,4 @@
-"""Pruning drops what the class token attends to least, as often and as late as asked."""
+"""Pruning drops the patches that the class token attends to least, at the requested layers and steps."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def images(count: int = 3) -> Tensor:
 
 
 def obviously_highest(score: list[float], ratio: float) -> list[int]:
-    order = sorted(range(len(score)), key=lambda place: score[place])
+    order = sorted(range(len(score)), key=lambda index: score[index])
     return sorted(order[int(len(score) * ratio) :])
 
 
@@ -39,7 +39,7 @@ def test_the_least_attended_share_is_dropped_rounded_down(seed: int, patches: in
 
 
 @pytest.mark.parametrize(("patches", "ratio", "kept"), [(196, 0.75, 49), (196, 0.5, 98), (10, 0.25, 8), (3, 0.3, 3)])
-def test_how_many_last(patches: int, ratio: float, kept: int) -> None:
+def test_the_number_of_kept_patches(patches: int, ratio: float, kept: int) -> None:
     assert highest(torch.rand(1, patches), ratio).shape == (1, kept)
 
 
@@ -53,20 +53,20 @@ def test_attention_is_averaged_over_heads_and_taken_from_the_class_token() -> No
     assert kept.tolist() == [[2, 11]]
 
 
-def test_layers_can_have_shares_of_their_own(backbone: Backbone) -> None:
+def test_each_layer_can_have_its_own_share(backbone: Backbone) -> None:
     kept = forward(backbone, images(), strategy=ClsAttention(at=(-1, 0, 2), ratios=(0.75, 0.5, 0.0))).kept
     assert kept is not None
     assert kept.shape == (3, 2)  # 16 → 8 in layer 0, all of them in layer 2, 2 in the last
 
 
-def test_one_share_for_all_layers_is_the_same_share_for_each(backbone: Backbone) -> None:
-    one, each = (
+def test_a_single_share_for_all_layers_is_the_same_share_for_each(backbone: Backbone) -> None:
+    shared, each = (
         forward(backbone, images(), strategy=s).kept
         for s in (ClsAttention(at=(0, 2), ratio=0.5), ClsAttention(at=(0, 2), ratios=(0.5, 0.5)))
     )
-    assert one is not None
+    assert shared is not None
     assert each is not None
-    assert torch.equal(one, each)
+    assert torch.equal(shared, each)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_shares_that_do_not_fit_are_refused(ratios: tuple[float, ...], why: str)
         ClsAttention(at=(0, 1), ratios=ratios)
 
 
-def test_each_layer_drops_its_share_of_what_is_left(backbone: Backbone) -> None:
+def test_each_layer_drops_its_share_of_the_remaining_patches(backbone: Backbone) -> None:
     kept = forward(backbone, images(), strategy=ClsAttention(at=(0, 1, -1), ratio=0.5)).kept
     assert kept is not None
     assert kept.shape == (3, 2)
@@ -127,6 +127,6 @@ def test_a_ratio_out_of_range_is_refused(ratio: float) -> None:
 
 
 @pytest.mark.parametrize("layer", [12, -13])
-def test_a_layer_that_is_not_there_is_refused(layer: int) -> None:
+def test_a_missing_layer_is_refused(layer: int) -> None:
     with pytest.raises(OptionError, match=rf"names layer {layer}, but the backbone has 12\."):
         ClsAttention(at=(layer,)).layers(12)

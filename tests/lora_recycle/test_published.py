@@ -7,19 +7,19 @@ from freeshot.plugin.host import load_plugins
 
 
 def test_the_papers_tables_are_offered_with_their_source() -> None:
-    actual = {(one.method, one.track): one for one in Catalogue(load_plugins()).published()}
+    actual = {(result.method, result.track): result for result in Catalogue(load_plugins()).published()}
     assert len(actual) == 2 * 14 * 8
-    one = actual["LoRA Recycle", "in-domain/cub/5w1s"]
-    assert (one.mean, one.half_width, one.source) == (0.9112, None, "Hu et al., CVPR 2025, Table 2")
+    result = actual["LoRA Recycle", "in-domain/cub/5w1s"]
+    assert (result.mean, result.half_width, result.source) == (0.9112, None, "Hu et al., CVPR 2025, Table 2")
     assert actual["NN", "cross-domain/eurosat/5w5s"].mean == 0.8005
 
 
 def test_the_papers_headline_follows_from_its_table() -> None:
     """+6.27 points in 5-way 1-shot: the best variant over the better of the best tuned and the best tuning-free row."""
     actual: dict[str, dict[str, float]] = {}
-    for one in Catalogue(load_plugins()).published():
-        if one.track.startswith("in-domain/") and one.track.endswith("/5w1s"):
-            actual.setdefault(one.track, {})[one.method] = 100 * one.mean
+    for result in Catalogue(load_plugins()).published():
+        if result.track.startswith("in-domain/") and result.track.endswith("/5w1s"):
+            actual.setdefault(result.track, {})[result.method] = 100 * result.mean
     free = ("NN", "LoRAs Avg + NN", "CAML")
     gains = []
     for means in actual.values():

@@ -1,4 +1,4 @@
-"""Rates fall as they are said to."""
+"""Learning-rate schedules follow their formulas."""
 
 from __future__ import annotations
 

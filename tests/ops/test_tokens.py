@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from freeshot.ops.tokens import gather_patches, mirror_patches
 
 
-def test_the_class_token_comes_first_and_patches_as_asked() -> None:
+def test_the_class_token_comes_first_and_patches_in_the_given_order() -> None:
     tokens = torch.arange(2 * 5 * 3).reshape(2, 5, 3)
     kept = torch.tensor([[0, 3], [1, 2]])
     gathered = gather_patches(tokens, kept)

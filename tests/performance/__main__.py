@@ -58,7 +58,7 @@ BENCHES: dict[str, Callable[[], Table]] = {
 
 
 def machine() -> str:
-    """Name what was measured on."""
+    """Describe the machine of the measurements."""
     cpu = next((x.split(":")[1].strip() for x in _cpuinfo() if x.startswith("model name")), platform.machine())
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ", no GPU"
     return f"{cpu}, {torch.get_num_threads()} threads{gpu}; torch {torch.__version__}, timm {timm.__version__}"
@@ -76,10 +76,10 @@ HEAD = (
 
 
 def merged(page: str, tables: Sequence[str], head: str = HEAD) -> str:
-    """Put tables into a page of tables, each in place of the one of its title or at the end; others stay."""
-    known = {_title(table): table for table in page.split("\n## ")[1:]}
-    known |= {_title(table.removeprefix("## ")): table.removeprefix("## ") for table in tables}
-    return head + "".join(f"\n## {table.strip()}\n" for table in known.values())
+    """Put tables into a page of tables, each in place of the table of the same title or at the end; others stay."""
+    current = {_title(table): table for table in page.split("\n## ")[1:]}
+    current |= {_title(table.removeprefix("## ")): table.removeprefix("## ") for table in tables}
+    return head + "".join(f"\n## {table.strip()}\n" for table in current.values())
 
 
 def _title(table: str) -> str:
@@ -92,7 +92,7 @@ def main(
     head: str = HEAD,
     description: str | None = __doc__,
 ) -> None:
-    """Run what was asked for, print its tables, and write them into a page that begins with `head`."""
+    """Run the requested benches, print their tables, and write them into a page that begins with `head`."""
     parser = argparse.ArgumentParser(prog=prog, description=description)
     parser.add_argument("benches", nargs="*", default=list(benches), help=f"some of {', '.join(benches)}")
     parser.add_argument("--write", type=Path, help="keeps the tables that are not run again")
@@ -106,8 +106,8 @@ def run(benches: Mapping[str, Callable[[], Table]], names: Sequence[str], page: 
         table = benches[name]().markdown() + f"\n{machine()}; {datetime.now(UTC):%Y-%m-%d}.\n"
         print(table, flush=True)
         if page:
-            known = page.read_text(encoding="utf-8") if page.exists() else ""
-            page.write_text(merged(known, [table], head), encoding="utf-8")
+            current = page.read_text(encoding="utf-8") if page.exists() else ""
+            page.write_text(merged(current, [table], head), encoding="utf-8")
 
 
 if __name__ == "__main__":

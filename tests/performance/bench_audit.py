@@ -1,4 +1,4 @@
-"""What the audit of a cell takes beside its evaluation."""
+"""Seconds of the audit of a cell beside its evaluation."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ TARGET = 10.0
 
 
 def bench() -> Table:
-    """Weigh 20 methods on 20 tracks of 600 episodes; pair by pair for one method's comparisons with one other."""
+    """Compare 20 methods on 20 tracks of 600 episodes; and a single pair, as `freeshot compare` does."""
     rng = np.random.default_rng(0)
     skill, hard = rng.normal(0, 0.03, METHODS), rng.normal(0, 0.1, (TRACKS, EPISODES, 1))
     chance = np.clip(0.6 + skill + hard, 0.05, 0.95)
@@ -33,20 +33,20 @@ def bench() -> Table:
     def comparisons() -> None:
         for accuracies in boards:
             actual = pairwise(accuracies, pairs)
-            holm([one.sign_flip for one in actual])
-            for one in actual:
-                verdict(one.interval)
+            holm([pair.sign_flip for pair in actual])
+            for pair in actual:
+                verdict(pair.interval)
 
-    def one_pair() -> None:
+    def single_pair() -> None:
         for accuracies in boards:
             evidence(accuracies[:, 0] - accuracies[:, 1])
 
-    every = f"{len(pairs)} pairs × {TRACKS} tracks"
+    all_pairs = f"{len(pairs)} pairs × {TRACKS} tracks"
     seconds = in_turn(
         {
             f"intervals (t, BCa), {METHODS} methods × {TRACKS} tracks": intervals,
-            f"comparisons (t, BCa, sign flips, Wilcoxon, Holm, d_z, verdict), {every}": comparisons,
-            f"the same of 1 pair × {TRACKS} tracks, as `freeshot compare` does": one_pair,
+            f"comparisons (t, BCa, sign flips, Wilcoxon, Holm, d_z, verdict), {all_pairs}": comparisons,
+            f"the same of 1 pair × {TRACKS} tracks, as `freeshot compare` does": single_pair,
         },
         rounds=3,
     )

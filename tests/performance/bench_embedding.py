@@ -49,13 +49,13 @@ def bench(model: str = MODEL, timed: int = TIMED) -> Table:
         f"FreeShot, --precision auto: {auto}": partial(own, backbone, images, auto),
     }
     expected, *features = (embedded() for embedded in ways.values())
-    apart = [0.0, *(_deviation(some, expected) for some in features)]
-    assert apart[1] < 1e-4, "both compute the same features"
+    deviations = [0.0, *(_deviation(some, expected) for some in features)]
+    assert deviations[1] < 1e-4, "both compute the same features"
     seconds = in_turn(ways, rounds=2)
     slow = seconds["timm, float32"]
     rows = tuple(
         (name, f"{COUNT * s / timed:.0f}", f"{timed / s:.2f}", f"{slow / s:.2f}", f"{100 * deviation:.2g} %")
-        for (name, s), deviation in zip(seconds.items(), apart, strict=True)
+        for (name, s), deviation in zip(seconds.items(), deviations, strict=True)
     )
     note = (
         f"{COUNT:,} images of {side} px, {model}, random weights; {timed} images are timed and scaled. Deviation: the "

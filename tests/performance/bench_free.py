@@ -1,4 +1,4 @@
-"""FREE's generator against pixels: how well it fits a LoRA after a few steps, and what an image costs."""
+"""FREE's generator against pixels: how well it fits a LoRA after a few steps, and the time per image."""
 
 from __future__ import annotations
 

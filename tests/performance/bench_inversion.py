@@ -1,4 +1,4 @@
-"""Inversion, dense against token-pruned: what pruning saves in time, and what it should by arithmetic."""
+"""Inversion, dense against token-pruned: the measured speed-up of pruning, and the speed-up by FLOPs."""
 
 from __future__ import annotations
 

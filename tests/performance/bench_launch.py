@@ -1,4 +1,4 @@
-"""A grid over one process and over two, and what a dry run estimated beforehand."""
+"""A grid over one process and over two, and the estimate of a dry run beforehand."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GRID = (
 )
 """Five methods, four tracks, two seeds."""
 CELLS = 4 * len(METHODS) * len(SEEDS)
-ASKED = (
+SHORT_RUN = (
     *("run", "pocket", "--profile", "quick", "--track", "in-domain/icons/5w1s", "--method", "lora-recycle"),
     *("--limit", "600"),
 )
@@ -33,13 +33,13 @@ ASKED = (
 def bench() -> Table:
     """Time the grid in one process of one thread and in two; then a shortened LoRA Recycle against its dry run."""
     with tempfile.TemporaryDirectory() as name:
-        one, two = (_timed(Path(name) / str(n), *GRID, "-l", f"workers={n}") for n in (1, 2))
+        single, double = (_timed(Path(name) / str(n), *GRID, "-l", f"workers={n}") for n in (1, 2))
         assert _accuracies(Path(name) / "1") == _accuracies(Path(name) / "2"), "the same bits from both"
-        estimated = _told(Path(name) / "asked")
-        took = _timed(Path(name) / "asked", *ASKED)
+        estimated = _estimated(Path(name) / "short")
+        took = _timed(Path(name) / "short", *SHORT_RUN)
     rows = (
-        (f"{CELLS} cells, one process", f"{one:.1f}", ""),
-        (f"{CELLS} cells, two processes", f"{two:.1f}", f"{one / two:.2f}×"),
+        (f"{CELLS} cells, one process", f"{single:.1f}", ""),
+        (f"{CELLS} cells, two processes", f"{double:.1f}", f"{single / double:.2f}×"),
         ("lora-recycle, quick, as a dry run estimates it", f"{estimated:.1f}", ""),
         ("lora-recycle, quick, as it takes", f"{took:.1f}", f"{estimated / took:.2f}× as estimated"),
     )
@@ -63,9 +63,9 @@ def _accuracies(folder: Path) -> dict[str, list[float]]:
     return accuracies
 
 
-def _told(folder: Path) -> float:
+def _estimated(folder: Path) -> float:
     """Return the seconds that a dry run states."""
-    printed = re.search(r"about (?:(\d+) min )?(\d+) s at", " ".join(_run(folder, *ASKED, "--dry-run").split()))
+    printed = re.search(r"about (?:(\d+) min )?(\d+) s at", " ".join(_run(folder, *SHORT_RUN, "--dry-run").split()))
     assert printed is not None
     return 60 * int(printed[1] or 0) + int(printed[2])
 

@@ -1,4 +1,4 @@
-"""Five thousand records to one HTML page: what reading, ranking and drawing each take."""
+"""Five thousand records to one HTML page: the seconds of reading, ranking and drawing."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def bench() -> Table:
         folder = Path(name)
         count = write_records(folder)
         rounds = [_timed(folder) for _ in range(4)][1:]
-    steps = {step: np.median([one[step] for one in rounds], axis=0) for step in rounds[0]}
+    steps = {step: np.median([seconds[step] for seconds in rounds], axis=0) for step in rounds[0]}
     page = steps["read"] + steps["rank"] + steps["draw"]
     named = {
         "read and validate": steps["read"],

@@ -1,4 +1,4 @@
-"""Inversion with the paper's ResNet-50 prior: what it costs, and what asking it rarely and pruning save."""
+"""Inversion with the paper's ResNet-50 prior: its time, and the gain of evaluating it rarely and of pruning."""
 
 from __future__ import annotations
 

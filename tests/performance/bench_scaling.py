@@ -40,7 +40,7 @@ class Growth:
 
     what: str
     sizes: dict[str, float]
-    """How a size is written, and how large it is."""
+    """Label of each size, and its value."""
     runs: Sequence[Callable[[], object]]
 
     def row(self) -> tuple[str, ...]:
@@ -82,7 +82,7 @@ def by_backbone(images: int = 10) -> Growth:
 
 
 def scored(features: Tensor, labels: Tensor) -> Callable[[int], object]:
-    """Return what scores a number of 5-way 1-shot episodes of these features."""
+    """Return a function that scores a number of 5-way 1-shot episodes of these features."""
     episodes = draw_episodes(labels.numpy(), 5, 1, 15, 0, max(EPISODES))
     embedded = Embedded(tuple(range(len(labels))), features, torch.arange(len(labels)))
     return lambda count: score_episodes(embedded, episodes[:count])

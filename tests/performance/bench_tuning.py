@@ -21,12 +21,12 @@ EPISODES, WAY, STEPS, QUERIES = 12, 5, 10, 15
 
 
 def streams(count: int) -> list[torch.Generator]:
-    """Open as many random streams."""
+    """Return this number of random streams."""
     return [torch.Generator().manual_seed(index) for index in range(count)]
 
 
 def with_peft(vit: nn.Module, normalize: nn.Module, support: Tensor, queries: Tensor) -> Tensor:
-    """Tune one episode as PEFT's users do: wrap the network, tune the LoRA and a head, take it off again."""
+    """Tune one episode as PEFT's users do: wrap the network, tune the LoRA and a head, unload it."""
     from peft import LoraConfig, get_peft_model
 
     config = LoraConfig(r=4, lora_alpha=4, target_modules=["attn.qkv"])

@@ -1,4 +1,4 @@
-"""Run a function in a process of its own, so that its peak memory is its own."""
+"""Run a function in a process of its own, so that its peak memory can be measured."""
 
 from __future__ import annotations
 

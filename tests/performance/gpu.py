@@ -1,6 +1,6 @@
 """ViT-B/16 at 224 px in bf16 on one card: `python -m tests.performance.gpu --peak 990 --write FILE`.
 
-Random weights serve for speed. Utilisation is executed operations per second, as counted by torch, over the
+Random weights suffice for timing. Utilisation is executed operations per second, as counted by torch, over the
 device's peak; state the peak for the precision in use with --peak (dense TFLOP/s).
 """
 

@@ -1,4 +1,4 @@
-"""Honest timing: everything in turn within one run, medians, ratios instead of seconds."""
+"""Fair timing: everything in turn within one run, medians, ratios instead of seconds."""
 
 from __future__ import annotations
 

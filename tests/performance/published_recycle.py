@@ -1,6 +1,6 @@
-"""LoRA Recycle's three loops as its paper and the description of its code have them: the reference of `bench_recycle`.
+"""LoRA Recycle's three loops after its paper and the description of its code: the reference of `bench_recycle`.
 
-Written from that description, not from the code. What it does and ours does not: a LoRA is a module around each layer,
+Written from that description, not from the code. Differences from ours: a LoRA is a module around each layer,
 never merged; every layer computes its attention weights explicitly, and all are kept; patches are dropped image by
 image; the LoRA's logits on the queries are computed again for each task; an episode's images are embedded for that
 episode. Left out in its favour: files of images between the stages, and the test on 600 episodes after every 100 tasks.
@@ -147,8 +147,8 @@ def invert(
 def distances(query: Tensor, support: Tensor, way: int) -> Tensor:
     """Return the distances of queries to the class means of a support set ordered by class: [q, c]."""
     means = support.reshape(way, -1, support.shape[1]).mean(1)  # [c, d]
-    apart: Tensor = (query.unsqueeze(1) - means).norm(dim=-1)
-    return apart
+    norms: Tensor = (query.unsqueeze(1) - means).norm(dim=-1)
+    return norms
 
 
 def task_loss(network: PublishedNetwork, task: Task, teacher: tuple[PublishedNetwork, LoraEntry] | None) -> Tensor:

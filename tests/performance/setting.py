@@ -1,4 +1,4 @@
-"""What benches measure on: the pocket suite's network on any machine, ViT-B/16 at full size where there is a card."""
+"""Networks of the benches: the pocket suite's on any machine, ViT-B/16 at full size where there is a GPU."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def pocket() -> Setting:
 
 
 def full_size(model: str, device: torch.device, *, bf16: bool = True) -> Setting:
-    """Build a network of timm's with random weights, which serve for speed."""
+    """Build a network of timm's with random weights, which suffice for timing."""
     vit: Any = timm.create_model(model, num_classes=0)
     vit = with_frozen_linear(vit.eval().requires_grad_(False).to(device))
     side = int(vit.patch_embed.img_size[0])

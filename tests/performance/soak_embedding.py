@@ -33,7 +33,7 @@ COUNT = 60_000
 SMALL = TimmVit(model="vit_tiny_patch16_224", weights="random", patch=56, width=24, depth=1, heads=3)
 
 
-class Made:
+class SyntheticImages:
     """Pictures made when they are read, each from its number."""
 
     sha256, classes = "made", ("one",)
@@ -65,17 +65,17 @@ def peaks(count: int, folder: Path, network: TimmVit = SMALL) -> dict[str, int]:
     """Store the images, then embed them all; return the bytes that each stage had in memory at most."""
     module.WORTH = 0
     with metered(CPU) as stored:
-        images = decoded(Made(count), "made", "novel", folder / "pixels")
+        images = decoded(SyntheticImages(count), "made", "novel", folder / "pixels")
     learner = AdaptedLearner(open_backbone(network))
     with metered(CPU) as embedded:
         features = embed(learner, images, range(count), CPU)
-    again = embed(learner, Made(count), range(count)[:251], CPU)
+    again = embed(learner, SyntheticImages(count), range(count)[:251], CPU)
     assert torch.allclose(features[: len(again)], again, rtol=0, atol=1e-5), "the last batch is smaller, no more"
     return {"decode and store": stored.peak_bytes, f"embed, {type(images).__name__.lower()}": embedded.peak_bytes}
 
 
 def soak(count: int, folder: Path, network: TimmVit) -> Table:
-    """Say what each stage had in memory at most."""
+    """Return the peak memory of each stage as a table."""
     rows = tuple((stage, f"{peak / 2**30:.2f}") for stage, peak in peaks(count, folder, network).items())
     note = (
         f"{count:,} images of 224 px; network {network.model}, depth {network.depth or 12}; the most memory that the "
@@ -85,7 +85,7 @@ def soak(count: int, folder: Path, network: TimmVit) -> Table:
 
 
 def main() -> None:
-    """Run as asked."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.performance.soak_embedding", description=__doc__)
     parser.add_argument("--images", type=int, default=COUNT)
     parser.add_argument("--folder", type=Path, help="where nine gigabytes are free; a temporary folder if not given")

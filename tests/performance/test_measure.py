@@ -25,5 +25,5 @@ def test_seconds_of_few_episodes_are_scaled_to_all() -> None:
     assert row(1, 10_000, seconds) == ("10,000 of 1 shot", "0.500", "10.00", "20", "1000", "2000", "1.00", "0.50")
 
 
-def test_a_fresh_process_is_another_one() -> None:
+def test_a_fresh_process_has_another_id() -> None:
     assert in_fresh_process(os.getpid) != os.getpid()

@@ -1,4 +1,4 @@
-"""What benches compare with computes what ours does; otherwise their ratios would mean nothing."""
+"""The references of the benches compute the same as our code; otherwise their ratios would mean nothing."""
 
 from __future__ import annotations
 

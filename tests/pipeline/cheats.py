@@ -1,6 +1,6 @@
-"""Plugins that would score well without looking at images, or that break a promise of their interface.
+"""Plugins that would score well without using the images, or that violate the contract of their interface.
 
-Each method here is named after what it does. None of them may stand on a board: `test_cheats.py` runs them all.
+Each method here is named after what it does. None of them may be ranked: `test_cheats.py` runs them all.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ def means(support: Tensor, query: Tensor, way: int) -> Tensor:
 
 
 def by_position(order: Tensor, way: int) -> Tensor:
-    """Take queries, whose positions in a list that goes class by class are [.., q], for the class there."""
+    """Score queries by their positions [.., q] in a list that is ordered by class."""
     return nn.functional.one_hot(order * way // order.shape[-1], way).float()
 
 
 # --- the order of queries -------------------------------------------------------------------------
 
 
-class HeadKnowsTheShuffle(Flat):
+class HeadRecomputesTheShuffle(Flat):
     """Recompute a shuffle that is seeded by sizes alone."""
 
     def classify(self, support: Tensor, query: Tensor, way: int) -> Tensor:
@@ -56,15 +56,15 @@ class HeadKnowsTheShuffle(Flat):
         return by_position(torch.rand(shape, generator=stream(0, "query order", *shape)).argsort(1), way)
 
 
-class HeadTrustsThePosition(Flat):
-    """Suppose that queries come class by class."""
+class HeadUsesThePosition(Flat):
+    """Assume that queries are ordered by class."""
 
     def classify(self, support: Tensor, query: Tensor, way: int) -> Tensor:
         """Ignore both."""
         return by_position(torch.arange(query.shape[1]).expand(len(query), -1), way)
 
 
-class AdaptKnowsTheShuffle(Learner):
+class AdaptRecomputesTheShuffle(Learner):
     """Recompute a shuffle that is seeded by the episode's number."""
 
     def __init__(self) -> None:
@@ -81,8 +81,8 @@ class AdaptKnowsTheShuffle(Learner):
         return predict
 
 
-class AdaptManyTrustsThePosition(Learner):
-    """Suppose that queries come class by class, in many episodes at once."""
+class AdaptManyUsesThePosition(Learner):
+    """Assume that queries are ordered by class, in many episodes at once."""
 
     episodes_per_batch = 5
 
@@ -116,44 +116,44 @@ class EmbedCounts(Learner):
 # --- other episodes, neighbours, numbers of classes -------------------------------------------------
 
 
-class HeadRemembers(Flat):
-    """Draw each query towards the queries of earlier episodes."""
+class HeadStoresEpisodes(Flat):
+    """Move each query towards the queries of earlier episodes."""
 
     def __init__(self) -> None:
         self.memory: list[Tensor] = []
 
     def classify(self, support: Tensor, query: Tensor, way: int) -> Tensor:
-        """Keep what is seen."""
+        """Store the input."""
         self.memory.append(query.flatten(0, 1).clone())
         centre = torch.cat(self.memory).mean(0)
         return means(support, query + 3 * centre, way) * (1 + len(self.memory))
 
 
-class AdaptRemembers(Learner):
+class AdaptStoresEpisodes(Learner):
     """Add the support sets of earlier episodes to this one's."""
 
     def __init__(self) -> None:
         self.memory: list[Tensor] = []
 
     def adapt(self, support: Shots, way: int, rng: Generator) -> Predictor:
-        """Keep what is seen."""
+        """Store the input."""
         own = support.images.flatten(1)
         self.memory.append(own.clone())
         shown = own + 3 * torch.stack(self.memory).mean(0)
         return lambda images: means(shown.unsqueeze(0), images.flatten(1).unsqueeze(0), way)[0]
 
 
-class EmbedReadsNeighbours(Learner):
+class EmbedUsesTheBatch(Learner):
     """Subtract the mean of the batch, as batch normalisation in training mode does."""
 
     def embed(self, images: Tensor) -> Tensor:
-        """Compare each image with those beside it."""
+        """Normalise each image by its batch."""
         flat = images.flatten(1)
         return (flat - flat.mean(0)) / (flat.std(0, correction=0) + 0.1)
 
 
 class HeadIsTransductive(Flat):
-    """Move class means towards the queries that are near, and do not declare it."""
+    """Move class means towards near queries, without declaring it."""
 
     def classify(self, support: Tensor, query: Tensor, way: int) -> Tensor:
         """Take one step of soft k-means."""
@@ -174,7 +174,7 @@ class HeadPrefersTheFirst(Flat):
 
 
 def swallowing(act: Callable[[Workbench], object]) -> Callable[[Workbench], Learner]:
-    """Prepare an honest learner after trying something, whatever comes of it."""
+    """Prepare an honest learner after an attempt, and ignore its errors."""
 
     def prepare(bench: Workbench) -> Learner:
         with suppress(Exception):
@@ -185,7 +185,7 @@ def swallowing(act: Callable[[Workbench], object]) -> Callable[[Workbench], Lear
 
 
 def in_a_thread(act: Callable[[], object]) -> None:
-    """Try something where context variables of this thread are unknown."""
+    """Attempt something in a thread, without the context variables of this thread."""
     result: list[Exception] = []
 
     def run() -> None:
@@ -200,7 +200,7 @@ def in_a_thread(act: Callable[[], object]) -> None:
 
 
 class EmbedOpensTheSplit(Flat):
-    """Open the test classes while it is scored, and go on when that is refused."""
+    """Open the test classes during scoring, and continue when that is refused."""
 
     def embed(self, images: Tensor) -> Tensor:
         """Try, then embed."""
@@ -213,7 +213,7 @@ class EmbedOpensTheSplit(Flat):
 
 
 def network_of(bench: Workbench) -> nn.Module:
-    """Reach for the frozen network behind the learner that the bench hands out."""
+    """Return the frozen network of the learner that the bench returns."""
     learner: Any = bench.frozen()
     network: nn.Module = learner.network
     return network
@@ -230,7 +230,7 @@ def scale_weights_through_gc(bench: Workbench) -> Learner:
     """Change every network in memory, until `restore_weights` is called."""
     with torch.no_grad():
         for thing in gc.get_objects():
-            if issubclass(type(thing), nn.Linear):  # isinstance would wake deprecated proxies
+            if issubclass(type(thing), nn.Linear):  # isinstance would import deprecated proxies
                 thing.weight.mul_(0.5)  # exact, and so is its reverse
                 HALVED.append(thing)
     return Flat()
@@ -240,7 +240,7 @@ HALVED: list[nn.Linear] = []
 
 
 def restore_weights() -> None:
-    """Give networks of other tests their weights back."""
+    """Restore the weights of the networks of other tests."""
     with torch.no_grad():
         while HALVED:
             HALVED.pop().weight.mul_(2)
@@ -260,7 +260,7 @@ def replace_forward(bench: Workbench) -> Learner:
 
 
 def zero_the_pool(bench: Workbench) -> Learner:
-    """Change the LoRAs that later methods are given."""
+    """Change the LoRAs that later methods receive."""
     for entry in bench.pool().entries:
         entry.head_weight.zero_()
     return Flat()
@@ -297,35 +297,35 @@ class EmbedWritesImages(Flat):
 
 
 def patch_argmax(bench: Workbench) -> Learner:
-    """Replace a function that predictions are read off with."""
+    """Replace a function that turns scores into predictions."""
     torch.argmax = lambda scores, *rest, **more: torch.zeros(scores.shape[:-1], dtype=torch.long)
     return Flat()
 
 
 def patch_the_scorer(bench: Workbench) -> Learner:
-    """Replace the function that judges predictions."""
+    """Replace the function that scores predictions."""
     from freeshot.evaluation import scoring
 
-    judge = vars(scoring)["score_queries"]
-    fair: Any = scoring
-    fair.score_queries = lambda logits, labels, taken: judge(logits, labels, labels.expand_as(taken))
+    score = vars(scoring)["score_queries"]
+    module: Any = scoring
+    module.score_queries = lambda logits, labels, taken: score(logits, labels, labels.expand_as(taken))
     return Flat()
 
 
 def patch_code(bench: Workbench) -> Learner:
     """Exchange the code of a function of the harness, which stays the same object."""
-    from freeshot.evaluation import metrics as judging
+    from freeshot.evaluation import metrics as metrics_module
 
-    def judge(logits: Tensor, labels: Tensor, taken: Tensor) -> Any:
+    def score(logits: Tensor, labels: Tensor, taken: Tensor) -> Any:
         return concatenate([])  # type: ignore[name-defined] # noqa: F821
 
-    judging.score_queries.__code__ = judge.__code__
+    metrics_module.score_queries.__code__ = score.__code__
     return Flat()
 
 
 def patch_a_class(bench: Workbench) -> Learner:
     """Replace a method of a class of the harness."""
-    Learner.classify = HeadTrustsThePosition.classify  # type: ignore[assignment, method-assign]
+    Learner.classify = HeadUsesThePosition.classify  # type: ignore[assignment, method-assign]
     return Flat()
 
 
@@ -356,7 +356,7 @@ class Returning(Flat):
         self.wrong = wrong
 
     def classify(self, support: Tensor, query: Tensor, way: int) -> Tensor:
-        """Spoil honest scores."""
+        """Change honest scores."""
         return self.wrong(means(support, query, way))
 
 
@@ -395,7 +395,7 @@ class SecretlyFollowsGradients(Learner):
 
 @dataclass(frozen=True)
 class Cheat(Method):
-    """Prepare as one of the functions above does."""
+    """Prepare with one of the functions above."""
 
     name = "cheat"
     how = staticmethod(lambda bench: Flat())
@@ -412,21 +412,21 @@ def method(prepare: Callable[[Workbench], Learner], needs: frozenset[Needs] = fr
 
 
 def handing(learner: Callable[[], Learner]) -> type[Method]:
-    """Make a method class that hands out a learner."""
+    """Make a method class that returns a learner."""
     return method(lambda bench: learner())
 
 
 ORDER = "Predictions depend on the order of the queries"
 GALLERY: dict[str, tuple[type[Method], str]] = {
-    "a head knows the shuffle": (handing(HeadKnowsTheShuffle), ORDER),
-    "a head trusts the position": (handing(HeadTrustsThePosition), ORDER),
-    "adapt knows the shuffle": (handing(AdaptKnowsTheShuffle), "Predictions depend on"),
-    "adapt_many trusts the position": (handing(AdaptManyTrustsThePosition), ORDER),
+    "a head knows the shuffle": (handing(HeadRecomputesTheShuffle), ORDER),
+    "a head trusts the position": (handing(HeadUsesThePosition), ORDER),
+    "adapt knows the shuffle": (handing(AdaptRecomputesTheShuffle), "Predictions depend on"),
+    "adapt_many trusts the position": (handing(AdaptManyUsesThePosition), ORDER),
     "adapt ranks by hash": (handing(AdaptRanksByHash), "Predictions depend on the other queries of the episode"),
     "embed counts images": (handing(EmbedCounts), "Features depend on the batch"),
-    "a head remembers episodes": (handing(HeadRemembers), "Predictions depend on other episodes"),
-    "adapt remembers episodes": (handing(AdaptRemembers), "Predictions depend on other episodes"),
-    "embed reads neighbours": (handing(EmbedReadsNeighbours), "Features depend on the batch"),
+    "a head remembers episodes": (handing(HeadStoresEpisodes), "Predictions depend on other episodes"),
+    "adapt remembers episodes": (handing(AdaptStoresEpisodes), "Predictions depend on other episodes"),
+    "embed reads neighbours": (handing(EmbedUsesTheBatch), "Features depend on the batch"),
     "undeclared transduction": (handing(HeadIsTransductive), "Declare transductive = True"),
     "a head prefers a number": (handing(HeadPrefersTheFirst), "Predictions depend on how the classes are numbered"),
     "swallows an undeclared need": (
@@ -471,4 +471,4 @@ GALLERY: dict[str, tuple[type[Method], str]] = {
     "tunes and denies it": (handing(SecretlyTunes), "is declared tuning-free"),
     "follows gradients and denies it": (handing(SecretlyFollowsGradients), "is declared tuning-free"),
 }
-"""Title → method, and what its record gives as the reason."""
+"""Title → method, and the reason in its record."""

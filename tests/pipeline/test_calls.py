@@ -1,4 +1,4 @@
-"""The way through a cell is short: few calls from the command to a method, and from there to its learner."""
+"""The call stack of a cell is short: few calls from the command to a method, and from there to its learner."""
 
 from __future__ import annotations
 
@@ -18,51 +18,51 @@ HARNESS = freeshot.__file__.removesuffix("__init__.py")
 calls: dict[str, list[str]] = {}
 
 
-def note(where: str) -> None:
-    """Store the harness's functions that are running, outermost first; `freeshot run` calls the first of them."""
+def record_calls(where: str) -> None:
+    """Record the harness's functions on the call stack, outermost first; `freeshot run` calls the first of them."""
     stack = [f for f in traceback.extract_stack() if f.filename.startswith(HARNESS)]
     calls.setdefault(where, [f"{f.filename.removeprefix(HARNESS)}:{f.name}" for f in stack])
 
 
 @dataclass(frozen=True)
-class Noting(Method):
-    """Note the calls."""
+class Recording(Method):
+    """Record the calls."""
 
     name = "noting"
     needs = frozenset({Needs.POOL})
 
     def prepare(self, bench: Workbench) -> Learner:
-        note("prepare")
+        record_calls("prepare")
         bench.surrogates(Choice("inversion", "noting"), Choice("strategy", "none"), 1)
-        return NotingLearner(bench.frozen())
+        return RecordingLearner(bench.frozen())
 
 
-class NotingLearner(Learner):
-    """Note the calls."""
+class RecordingLearner(Learner):
+    """Record the calls."""
 
     def __init__(self, inner: Learner) -> None:
         self.inner = inner
 
     def embed(self, images: Tensor) -> Tensor:
-        note("embed")
+        record_calls("embed")
         return self.inner.embed(images)
 
 
 @dataclass(frozen=True)
-class NotingInversion(InversionMethod):
-    """Note the calls."""
+class RecordingInversion(InversionMethod):
+    """Record the calls."""
 
     name = "noting"
 
     def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:
         import torch
 
-        note("synthesize")
+        record_calls("synthesize")
         return torch.rand(len(labels), 3, teacher.image_size, teacher.image_size, generator=rng)
 
 
 def test_four_calls_lead_to_prepare_and_five_to_embed_and_synthesize(toy: Toy) -> None:
-    toy.offer(methods=[Noting], inversion_methods=[NotingInversion])
+    toy.offer(methods=[Recording], inversion_methods=[RecordingInversion])
     assert toy.record("noting").status == "ok"
     assert calls["prepare"] == [
         "launch/runner.py:execute_plan",

@@ -1,4 +1,4 @@
-"""Whatever happens in a cell becomes a record that says so, and what is finished stays finished."""
+"""Each outcome of a cell becomes a record with its status, and finished cells stay finished."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stub(Method):
-    """Do what the test asks for."""
+    """Base of the methods below."""
 
     name = "stub"
 
@@ -47,12 +47,12 @@ class Stub(Method):
 
 @dataclass(frozen=True)
 class Greedy(Stub):
-    """Ask for the pool without having declared it."""
+    """Request the pool without declaring it."""
 
     name = "greedy"
 
     def prepare(self, bench: Workbench) -> Learner:
-        """Ask."""
+        """Request it."""
         bench.pool()
         return bench.frozen()
 
@@ -66,7 +66,7 @@ class Vandal(Stub):
     """Whether to crash as well."""
 
     def prepare(self, bench: Workbench) -> Learner:
-        """Reach for the weights behind the bench."""
+        """Change the weights of the bench's learner."""
         next(bench.frozen().network.parameters()).data.add_(1)  # type: ignore[attr-defined]
         if self.then_raise:
             raise ZeroDivisionError
@@ -75,7 +75,7 @@ class Vandal(Stub):
 
 @dataclass(frozen=True)
 class Clumsy(Stub):
-    """Raise something of its own."""
+    """Raise an error of Python."""
 
     name = "clumsy"
 
@@ -86,12 +86,12 @@ class Clumsy(Stub):
 
 @dataclass(frozen=True)
 class Diverging(Stub):
-    """Raise a sentence."""
+    """Raise a FreeShot error."""
 
     name = "diverging"
 
     def prepare(self, bench: Workbench) -> Learner:
-        """Say that a loss is not finite."""
+        """Raise that a loss is not finite."""
         raise DivergedError("The loss is nan at step 3. Lower its lr.")
 
 
@@ -113,13 +113,13 @@ class Choosy(Stub):
     name = "choosy"
 
     def skip(self, track: Track) -> str | None:
-        """Say why."""
+        """Return the reason."""
         return f"It does not fit {track.way} ways."
 
 
 @dataclass(frozen=True)
 class Guessing(Stub):
-    """Tune nothing, and guess with the generator it is given."""
+    """Guess with the given generator, without tuning."""
 
     name = "guessing"
     adapted: ClassVar[list[int]] = []
@@ -127,12 +127,12 @@ class Guessing(Stub):
     break_at: ClassVar[int] = 0
 
     def prepare(self, bench: Workbench) -> Learner:
-        """Hand out the guesser."""
+        """Return the guesser."""
         return Guesser()
 
 
 class Guesser(Learner):
-    """Guess at random, by a linear classifier that no support image decides on."""
+    """Guess by a random linear classifier, without the support images."""
 
     def adapt(self, support: Shots, way: int, rng: Generator) -> Predictor:
         Guessing.adapted.append(len(Guessing.adapted))
@@ -161,15 +161,15 @@ def unaudited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("freeshot.pipeline.cell.audited", lambda *_: nothing)
 
 
-class Ears:
-    """A plugin that hears every event."""
+class EventRecorder:
+    """A plugin that records every event."""
 
     def __init__(self) -> None:
-        self.heard: list[Event] = []
+        self.events: list[Event] = []
 
     @hookimpl
     def freeshot_event(self, event: Event) -> None:
-        self.heard.append(event)
+        self.events.append(event)
 
 
 @pytest.fixture
@@ -179,20 +179,20 @@ def stubs(toy: Toy) -> Toy:
 
 
 @pytest.fixture
-def ears(stubs: Toy) -> Ears:
-    ears = Ears()
-    stubs.catalogue.host.manager.register(ears)
-    return ears
+def recorder(stubs: Toy) -> EventRecorder:
+    recorder = EventRecorder()
+    stubs.catalogue.host.manager.register(recorder)
+    return recorder
 
 
-def test_a_finished_cell_has_one_accuracy_per_episode_and_its_interval(stubs: Toy) -> None:
+def test_a_finished_cell_has_an_accuracy_per_episode_and_its_interval(stubs: Toy) -> None:
     record = stubs.record("stub")
     assert (record.status, len(record.accuracies), record.test_evaluations, record.comparable) == ("ok", 20, 1, True)
     assert record.interval is not None
     assert record.interval.mean == pytest.approx(sum(record.accuracies) / 20)
 
 
-def test_a_record_says_which_backbone_its_numbers_rest_on(stubs: Toy) -> None:
+def test_a_record_has_the_hash_of_its_backbone(stubs: Toy) -> None:
     assert len(stubs.record("stub").hashes["backbone"]) == 64
 
 
@@ -216,18 +216,18 @@ def test_a_limited_cell_scores_the_first_episodes(stubs: Toy) -> None:
         ("choosy", "skipped", "It does not fit 2 ways."),
     ],
 )
-def test_what_a_method_does_wrong_is_on_record(stubs: Toy, method: str, status: str, reason: str) -> None:
+def test_an_error_of_a_method_is_on_record(stubs: Toy, method: str, status: str, reason: str) -> None:
     record = stubs.record(method)
     assert (record.status, record.accuracies, record.test_evaluations) == (status, [], 0)
     assert record.reason.startswith(reason)
 
 
-def test_the_traceback_of_a_crash_is_kept_for_whoever_mends_it(stubs: Toy) -> None:
+def test_the_traceback_of_a_crash_is_kept(stubs: Toy) -> None:
     record = stubs.record("clumsy")
     assert "one over nothing" in (stubs.cache / "failures" / f"{record.cell}.txt").read_text()
 
 
-def test_one_failing_method_does_not_stop_the_others(stubs: Toy) -> None:
+def test_a_failing_method_does_not_stop_the_others(stubs: Toy) -> None:
     outcome = stubs.launch("clumsy", "greedy", "choosy", "stub")
     assert (outcome.finished, outcome.failed, outcome.skipped) == (1, 2, 1)
 
@@ -255,57 +255,59 @@ def test_a_backbone_that_cannot_be_opened_is_on_record(stubs: Toy) -> None:
 
 
 @pytest.mark.parametrize("crash", ["no", "yes"])
-def test_a_changed_backbone_does_not_spoil_the_cells_after_it(stubs: Toy, crash: str) -> None:
+def test_a_changed_backbone_does_not_affect_the_cells_after_it(stubs: Toy, crash: str) -> None:
     before = stubs.record("stub").accuracies
     outcome = stubs.launch("vandal", "stub", options=(f"then_raise={crash}",), rerun=True)
     assert (outcome.finished, outcome.failed) == (1, 1)
     assert stubs.record("stub").accuracies == before
 
 
-def test_a_finished_cell_is_announced(stubs: Toy, ears: Ears) -> None:
+def test_a_finished_cell_is_announced(stubs: Toy, recorder: EventRecorder) -> None:
     record = stubs.record("stub")
-    (event,) = [event for event in ears.heard if isinstance(event, CellFinished)]
+    (event,) = [event for event in recorder.events if isinstance(event, CellFinished)]
     assert record.interval is not None
     assert (event.cell, event.mean) == (record.spec.title, record.interval.mean)
 
 
 @pytest.mark.parametrize("method", ["stub", "diverging"])
-def test_the_record_is_there_when_the_end_of_a_cell_is_told(stubs: Toy, method: str) -> None:
+def test_the_record_exists_when_the_end_of_a_cell_is_announced(stubs: Toy, method: str) -> None:
     class Reader:
         @hookimpl
         def freeshot_event(self, event: Event) -> None:
             if isinstance(event, CellFinished | CellFailed):
-                there.extend(stubs.results.rglob(f"{method}-*.json"))
+                records.extend(stubs.results.rglob(f"{method}-*.json"))
 
-    there: list[Path] = []
+    records: list[Path] = []
     stubs.catalogue.host.manager.register(Reader())
     stubs.launch(method)
-    assert len(there) == 1
+    assert len(records) == 1
 
 
-def test_a_failed_cell_is_announced_with_its_reason(stubs: Toy, ears: Ears) -> None:
+def test_a_failed_cell_is_announced_with_its_reason(stubs: Toy, recorder: EventRecorder) -> None:
     stubs.launch("diverging")
-    assert [e.reason for e in ears.heard if isinstance(e, CellFailed)] == ["The loss is nan at step 3. Lower its lr."]
+    assert [e.reason for e in recorder.events if isinstance(e, CellFailed)] == [
+        "The loss is nan at step 3. Lower its lr."
+    ]
 
 
-def test_a_rerun_skips_what_is_done(stubs: Toy, unaudited: None) -> None:
+def test_a_second_run_skips_finished_cells(stubs: Toy, unaudited: None) -> None:
     stubs.launch("guessing")
     outcome = stubs.launch("guessing")
     assert (outcome.finished, outcome.skipped, len(Guessing.adapted)) == (0, 1, 20)
 
 
-def test_a_rerun_takes_up_what_failed(stubs: Toy) -> None:
+def test_a_second_run_repeats_failed_cells(stubs: Toy) -> None:
     stubs.launch("clumsy")
     assert stubs.launch("clumsy").failed == 1
 
 
-def test_again_runs_what_is_done(stubs: Toy, unaudited: None) -> None:
+def test_rerun_repeats_finished_cells(stubs: Toy, unaudited: None) -> None:
     stubs.launch("guessing")
     assert stubs.launch("guessing", rerun=True).finished == 1
     assert len(Guessing.adapted) == 40
 
 
-def test_a_damaged_record_is_made_again(stubs: Toy) -> None:
+def test_a_damaged_record_is_written_again(stubs: Toy) -> None:
     stubs.launch("stub")
     (path,) = stubs.results.rglob("stub-*.json")
     path.write_text('{"schema_version": 1')
@@ -318,7 +320,7 @@ def test_the_same_seed_gives_the_same_accuracies_in_a_fresh_cache(stubs: Toy, me
     assert stubs.record(method, cache=stubs.folder / "two", rerun=True).accuracies == first
 
 
-def test_another_seed_guesses_otherwise(stubs: Toy) -> None:
+def test_another_seed_changes_the_accuracies(stubs: Toy) -> None:
     assert stubs.record("guessing", seeds=(1,)).accuracies != stubs.record("guessing").accuracies
 
 
@@ -340,7 +342,7 @@ def test_an_interrupted_tuned_cell_continues_where_it_stopped(stubs: Toy, unaudi
     assert len(Guessing.adapted) == 20 - 7
 
 
-def test_a_killed_tuned_cell_continues_from_its_last_note(
+def test_a_killed_tuned_cell_continues_from_its_last_checkpoint(
     stubs: Toy, monkeypatch: pytest.MonkeyPatch, unaudited: None
 ) -> None:
     monkeypatch.setattr(module, "SAVE_EVERY", 3)
@@ -391,22 +393,22 @@ def test_a_group_of_no_episodes_is_refused(stubs: Toy, monkeypatch: pytest.Monke
     assert (record.status, record.reason) == ("violated", "Guesser tunes 0 episodes together; at least 1 is needed.")
 
 
-def test_a_finished_tuned_cell_leaves_no_note(stubs: Toy) -> None:
+def test_a_finished_tuned_cell_leaves_no_checkpoint(stubs: Toy) -> None:
     stubs.launch("guessing")
     assert not list((stubs.cache / "cells").glob("*"))
 
 
-def test_a_cell_that_another_process_runs_is_left_to_it(stubs: Toy, ears: Ears) -> None:
+def test_a_cell_that_another_process_runs_is_skipped(stubs: Toy, recorder: EventRecorder) -> None:
     (planned,) = stubs.plan("stub").cells
     locks = stubs.cache / "locks"
     locks.mkdir(parents=True)
     with FileLock(locks / lock_name(planned.spec, stubs.results)):
         outcome = stubs.launch("stub")
     assert (outcome.finished, outcome.skipped) == (0, 1)
-    assert [e.reason for e in ears.heard if isinstance(e, CellSkipped)] == ["another process is running it"]
+    assert [e.reason for e in recorder.events if isinstance(e, CellSkipped)] == ["another process is running it"]
 
 
-def test_a_cell_that_another_run_puts_into_another_folder_is_run_here_too(stubs: Toy, tmp_path: Path) -> None:
+def test_a_cell_that_runs_for_another_results_folder_is_not_skipped(stubs: Toy, tmp_path: Path) -> None:
     (planned,) = stubs.plan("stub").cells
     locks = stubs.cache / "locks"
     locks.mkdir(parents=True)
@@ -430,7 +432,9 @@ def test_results_that_cannot_be_written_end_the_run(stubs: Toy) -> None:
         ("lora-recycle", "strict", True, "method"),
     ],
 )
-def test_tags_say_how_to_read_a_row(stubs: Toy, method: str, data_free: str, tuning_free: bool, role: str) -> None:
+def test_the_tags_of_a_row_follow_from_its_method(
+    stubs: Toy, method: str, data_free: str, tuning_free: bool, role: str
+) -> None:
     tags = stubs.record(method).tags
     assert (tags.data_free, tags.tuning_free, tags.role) == (data_free, tuning_free, role)
 
@@ -467,18 +471,18 @@ def test_every_need_has_a_method_that_must_declare_it() -> None:
     assert {need.name for need in Needs} == {"POOL", "QUERIES", "BASE_IMAGES", "VALIDATION"}
 
 
-def test_looking_again_is_counted(toy: Toy) -> None:
+def test_a_repeated_test_evaluation_is_counted(toy: Toy) -> None:
     first = toy.record("frozen-prototype")
     again = toy.record("frozen-prototype", rerun=True)
     assert (first.test_evaluations, again.test_evaluations) == (1, 2)
 
 
-def test_what_is_done_is_not_looked_at_again(toy: Toy) -> None:
+def test_a_finished_cell_is_not_evaluated_again(toy: Toy) -> None:
     toy.record("frozen-prototype")
     assert toy.record("frozen-prototype").test_evaluations == 1
 
 
-def test_a_look_counts_from_where_scoring_begins_whatever_comes_of_it(stubs: Toy) -> None:
+def test_an_evaluation_counts_once_scoring_begins_even_if_it_fails(stubs: Toy) -> None:
     Guessing.break_at = 8
     broken = stubs.record("guessing")
     assert (broken.status, broken.accuracies, broken.test_evaluations) == ("failed", [], 1)
@@ -486,7 +490,7 @@ def test_a_look_counts_from_where_scoring_begins_whatever_comes_of_it(stubs: Toy
     assert stubs.record("guessing").test_evaluations == 2
 
 
-def test_a_failure_forgets_no_look(stubs: Toy, unaudited: None) -> None:
+def test_a_failure_keeps_the_count_of_evaluations(stubs: Toy, unaudited: None) -> None:
     stubs.record("guessing")
     Guessing.break_at = 21
     assert stubs.record("guessing", rerun=True).test_evaluations == 2
@@ -494,7 +498,7 @@ def test_a_failure_forgets_no_look(stubs: Toy, unaudited: None) -> None:
     assert stubs.record("guessing").test_evaluations == 3
 
 
-def test_a_look_that_was_interrupted_and_continued_is_one(stubs: Toy) -> None:
+def test_an_interrupted_and_continued_evaluation_counts_once(stubs: Toy) -> None:
     Guessing.stop_at = 8
     with pytest.raises(KeyboardInterrupt):
         stubs.launch("guessing")
@@ -502,12 +506,12 @@ def test_a_look_that_was_interrupted_and_continued_is_one(stubs: Toy) -> None:
     assert stubs.record("guessing").test_evaluations == 1
 
 
-def test_a_cell_that_fails_before_scoring_has_not_looked(stubs: Toy) -> None:
+def test_a_cell_that_fails_before_scoring_counts_no_evaluation(stubs: Toy) -> None:
     assert stubs.record("clumsy").test_evaluations == 0
 
 
-def test_every_results_folder_counts_its_own_looks(toy: Toy) -> None:
-    """The record of one folder cannot know of another; `results check` adds up what is sent together."""
+def test_every_results_folder_counts_its_own_evaluations(toy: Toy) -> None:
+    """A record counts those of its folder alone; `results check` adds up several folders."""
     toy.record("frozen-prototype")
     request = toy.request("frozen-prototype", results=toy.folder / "elsewhere")
     execute_plan(plan_run(request, toy.catalogue), request, toy.catalogue)
@@ -515,13 +519,13 @@ def test_every_results_folder_counts_its_own_looks(toy: Toy) -> None:
     assert RunRecord.read(file).test_evaluations == 1
 
 
-def test_other_settings_are_another_cell_with_looks_of_its_own(stubs: Toy) -> None:
+def test_other_settings_are_another_cell_with_its_own_count(stubs: Toy) -> None:
     stubs.record("lora-recycle")
     assert stubs.record("lora-recycle", options=("per_class=4",)).test_evaluations == 1
     assert len(list(stubs.results.rglob("lora-recycle-*.json"))) == 2
 
 
-def test_a_wrapper_that_raises_does_not_cost_the_other_cells(toy: Toy) -> None:
+def test_a_wrapper_that_raises_does_not_stop_the_other_cells(toy: Toy) -> None:
     class Broken:
         """Raise after the cell."""
 
@@ -536,12 +540,12 @@ def test_a_wrapper_that_raises_does_not_cost_the_other_cells(toy: Toy) -> None:
     assert outcome.failed == len(toy.plan("frozen-prototype", "noise").cells)
 
 
-def test_a_record_says_what_preparing_and_one_task_cost(toy: Toy) -> None:
+def test_a_record_has_the_cost_of_each_stage_and_of_a_task(toy: Toy) -> None:
     record = toy.record("lora-recycle")
     assert [stage.stage for stage in record.stages] == ["inversion", "meta-learning", "preparation", "evaluation"]
     inversion, learning, rest, evaluation = record.stages
     assert all(stage.flops for stage in (inversion, learning, evaluation))
-    assert rest.flops  # masks, whose making is no stage
+    assert rest.flops  # masks, which are computed outside of stages
     assert (inversion.learned_weights, rest.learned_weights) == (None, None)
     assert learning.learned_weights
     assert record.task_cost is not None
@@ -553,7 +557,7 @@ def test_a_record_says_what_preparing_and_one_task_cost(toy: Toy) -> None:
 
 
 class Multiplying(Learner):
-    """Features that cost nothing, and a head of one product."""
+    """Features without a cost, and a head of a single product."""
 
     def embed(self, images: Tensor) -> Tensor:
         return images.flatten(1)
@@ -573,7 +577,7 @@ class Headstrong(Method):
         return Multiplying()
 
 
-def test_what_a_head_does_is_a_tasks_own_however_many_share_an_image(toy: Toy) -> None:
+def test_the_cost_of_a_head_is_divided_among_the_tasks(toy: Toy) -> None:
     toy.offer(methods=[Headstrong])
     record = toy.record("headstrong")
     assert record.stages[-1].flops == 2 * 64**3
@@ -581,7 +585,7 @@ def test_what_a_head_does_is_a_tasks_own_however_many_share_an_image(toy: Toy) -
     assert record.task_cost.flops == round(2 * 64**3 / len(record.accuracies))
 
 
-def test_a_row_that_tunes_says_how_many_weights(toy: Toy) -> None:
+def test_a_row_that_tunes_records_its_number_of_weights(toy: Toy) -> None:
     probe, whole = toy.record("linear-probe"), toy.record("full-finetuning")
     assert probe.task_cost is not None
     assert whole.task_cost is not None
@@ -590,14 +594,14 @@ def test_a_row_that_tunes_says_how_many_weights(toy: Toy) -> None:
     assert whole.stages[-1].flops == pytest.approx(whole.task_cost.flops * len(whole.accuracies), rel=1e-6)
 
 
-def test_what_a_cached_stage_cost_is_told_again(toy: Toy) -> None:
+def test_a_cached_stage_keeps_its_recorded_cost(toy: Toy) -> None:
     made, again = toy.record("lora-recycle"), toy.record("lora-recycle", rerun=True)
     assert [stage.cached for stage in again.stages] == [True, True, False, False]
     assert [stage.flops for stage in again.stages] == [stage.flops for stage in made.stages]
     assert again.task_cost == made.task_cost
 
 
-def test_a_slow_head_is_asked_of_no_more_tasks(stubs: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sampling_error_of_a_slow_head_is_not_measured(stubs: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     requested: list[int] = []
 
     def counting(*features: object, head: object, keys: object) -> None:

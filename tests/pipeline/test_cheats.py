@@ -12,7 +12,7 @@ from tests.pipeline.cheats import (
     GALLERY,
     Flat,
     HeadIsTransductive,
-    HeadRemembers,
+    HeadStoresEpisodes,
     handing,
     means,
     method,
@@ -56,7 +56,7 @@ def test_a_cheat_is_violated_and_its_record_gives_the_reason(toy: Toy, title: st
     assert not re.search(r"\d ± \d", render("markdown", [record]))
 
 
-def test_functions_that_a_cheat_replaced_are_put_back(toy: Toy) -> None:
+def test_functions_that_a_cheat_replaced_are_restored(toy: Toy) -> None:
     argmax, classify = torch.argmax, Learner.classify
     for number, title in enumerate(("patches torch.argmax", "patches a class", "exchanges code", "hides a builtin")):
         world = type(toy)(toy.folder / str(number), toy.catalogue)
@@ -99,20 +99,20 @@ class Transductive(HeadIsTransductive):
     transductive = True
 
 
-def test_declared_transduction_is_a_tag_and_no_violation(toy: Toy) -> None:
+def test_declared_transduction_is_a_tag_and_not_a_violation(toy: Toy) -> None:
     record = record_of(toy, handing(Transductive))
     assert record.status == "ok", record.reason
     assert record.tags.transductive
     assert "transductive" in render("markdown", [record])
 
 
-def test_a_transductive_learner_must_not_remember_episodes(toy: Toy) -> None:
-    class Remembering(HeadRemembers):
-        """Declare the one, do the other."""
+def test_a_transductive_learner_must_not_store_episodes(toy: Toy) -> None:
+    class Storing(HeadStoresEpisodes):
+        """Declare transduction, but store episodes."""
 
         transductive = True
 
-    record = record_of(toy, handing(Remembering))
+    record = record_of(toy, handing(Storing))
     assert record.status == "violated"
     assert "Predictions depend on other episodes" in record.reason
 
@@ -150,7 +150,7 @@ def test_an_honest_record_holds_its_audit(toy: Toy) -> None:
 
 def test_a_head_that_raises_in_the_audit_alone_is_failed(toy: Toy) -> None:
     class Bounded(Flat):
-        """Refuse episodes that come alone."""
+        """Refuse a single episode."""
 
         def classify(self, support: Tensor, query: Tensor, way: int) -> Tensor:
             """Raise where there is one episode."""

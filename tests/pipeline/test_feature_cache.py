@@ -1,4 +1,4 @@
-"""A record is the same whether its features were computed or recalled; a stranger's are computed each time."""
+"""A record is the same with computed and with cached features; those of custom learners are never cached."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def always(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep features and pixels however small."""
+    """Cache features and pixels of any size."""
     monkeypatch.setattr(features, "WORTH", 0.0)
     monkeypatch.setattr(decoded, "WORTH", 0)
 
@@ -51,7 +51,7 @@ def embedded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def facts(record: Any) -> dict[str, Any]:
-    """Return what a record says beside times and memory."""
+    """Return the fields of a record without times and memory."""
     plain = record.model_dump(mode="json")
     for stage in plain["stages"]:
         for name in ("seconds", "peak_bytes", "cached"):
@@ -65,7 +65,7 @@ def stored(toy: Any) -> list[Path]:
 
 
 @pytest.mark.parametrize("method", ["frozen-prototype", "lora-average"])
-def test_a_record_is_the_same_with_recalled_features(toy: Any, embedded: list[int], method: str) -> None:
+def test_a_record_is_the_same_with_cached_features(toy: Any, embedded: list[int], method: str) -> None:
     first = toy.record(method)
     passed = len(embedded)
     second = toy.record(method, rerun=True)
@@ -120,7 +120,7 @@ def test_damaged_features_are_computed_again(toy: Any, embedded: list[int]) -> N
     assert len(embedded) > passed
 
 
-def test_what_takes_no_time_is_not_kept(toy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_features_that_take_no_time_are_not_cached(toy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(features, "WORTH", 1e9)
     toy.record("frozen-prototype")
     assert not stored(toy)
@@ -140,8 +140,8 @@ class Derived(AdaptedLearner):
 
 
 @dataclass(frozen=True)
-class Strange(Method):
-    """Embed in a way that nobody can know."""
+class Custom(Method):
+    """Embed with custom code."""
 
     name = "strange"
 
@@ -161,15 +161,15 @@ class Strange(Method):
 
 
 @pytest.mark.parametrize("way", ["own", "derived", "patched"])
-def test_features_of_a_strangers_learner_are_never_kept(toy: Any, way: str) -> None:
-    toy.offer(methods=[Strange])
+def test_features_of_a_custom_learner_are_never_cached(toy: Any, way: str) -> None:
+    toy.offer(methods=[Custom])
     record = toy.record("strange", suite=None, options=(f"way={way}",))
     assert record.status == "ok", record.reason
     assert not stored(toy)
 
 
 @dataclass(frozen=True)
-class Spoiling(Method):
+class Modifying(Method):
     """Change the network inside of a learner of the harness."""
 
     name = "spoiling"
@@ -188,23 +188,31 @@ class Spoiling(Method):
         return learner  # type: ignore[no-any-return]
 
 
-def test_a_network_that_was_changed_behind_the_harness_is_another(toy: Any) -> None:
-    toy.offer(methods=[Spoiling])
+def test_a_modified_network_has_its_own_features(toy: Any) -> None:
+    toy.offer(methods=[Modifying])
     toy.record("spoiling", suite=None)
     toy.record("spoiling", suite=None, options=("by=0.1",))
     assert len(stored(toy)) == 2
 
 
-def test_adapters_are_known_by_their_tensors() -> None:
-    one, two = torch.ones(2, 3), torch.zeros(3)
+def test_the_hash_of_an_adapter_covers_its_tensors() -> None:
+    first, second = torch.ones(2, 3), torch.zeros(3)
     assert adapter_sha256(None) == "frozen"
-    same = adapter_sha256(Adapter({"a": one, "b": two}, {})), adapter_sha256(Adapter({"b": two, "a": one}, {"x": 1}))
+    same = (
+        adapter_sha256(Adapter({"a": first, "b": second}, {})),
+        adapter_sha256(Adapter({"b": second, "a": first}, {"x": 1})),
+    )
     assert same[0] == same[1]
-    others = [{"a": one, "b": two + 1}, {"a": one.T, "b": two}, {"a": one}, {"a": one.double(), "b": two}]
+    others = [
+        {"a": first, "b": second + 1},
+        {"a": first.T, "b": second},
+        {"a": first},
+        {"a": first.double(), "b": second},
+    ]
     assert len({same[0], *(adapter_sha256(Adapter(other, {})) for other in others)}) == 5
 
 
-def test_features_of_many_images_are_kept_block_by_block(
+def test_features_of_many_images_are_cached_block_by_block(
     toy: Any, embedded: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = facts(toy.record("frozen-prototype"))
@@ -212,13 +220,13 @@ def test_features_of_many_images_are_kept_block_by_block(
     for card in stored(toy):
         shutil.rmtree(card.parent)
     monkeypatch.setattr(features, "BLOCK", 50)
-    monkeypatch.setattr(features, "WORTH", 1e9)  # blocks are for others too, however little they take
+    monkeypatch.setattr(features, "WORTH", 1e9)  # blocks are shared, so they are cached at any cost
     assert facts(toy.record("frozen-prototype", rerun=True)) == whole
     assert len(stored(toy)) == -(-images // 50) > 1
     shutil.rmtree(stored(toy)[0].parent)
     passed = sum(embedded)
     assert facts(toy.record("frozen-prototype", rerun=True)) == whole
-    assert 0 < sum(embedded) - passed <= 50  # what was still there was not embedded again
+    assert 0 < sum(embedded) - passed <= 50  # only the removed block was embedded again
 
 
 def test_blocks_of_another_process_come_last(toy: Any, embedded: list[int], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""A method gets what it declared; every other way to images, pools and answers is shut, and trying is on record."""
+"""A method gets what it declared; other access to images, pools and labels is refused and recorded."""
 
 from __future__ import annotations
 
@@ -28,33 +28,39 @@ ROOT: Any = None
 """The toy pictures need no folder."""
 
 
-class Looking(Learner):
-    """Embeds, after it looked at something."""
+class AccessingLearner(Learner):
+    """Embeds after an access."""
 
-    def __init__(self, look: Callable[[], object] = lambda: None) -> None:
-        self._look = look
+    def __init__(self, access: Callable[[], object] = lambda: None) -> None:
+        self._access = access
 
     def embed(self, images: Tensor) -> Tensor:
-        """Look, then flatten."""
-        self._look()
+        """Access, then flatten."""
+        self._access()
         return images.flatten(1)
 
 
 @dataclass(frozen=True)
 class Curious(Method):
-    """Look at something while it prepares."""
+    """Access something during the preparation."""
 
     name = "curious"
-    look = staticmethod(lambda bench: None)
+    access = staticmethod(lambda bench: None)
 
     def prepare(self, bench: Workbench) -> Learner:
-        """Look."""
-        self.look(bench)
-        return Looking()
+        """Access it."""
+        self.access(bench)
+        return AccessingLearner()
 
 
-def made(look: Callable[[Any], object], needs: frozenset[Needs] = frozenset()) -> type[Method]:
-    fields = {"__doc__": "Look.", "__module__": __name__, "look": staticmethod(look), "needs": needs, "name": "curious"}
+def made(access: Callable[[Any], object], needs: frozenset[Needs] = frozenset()) -> type[Method]:
+    fields = {
+        "__doc__": "Access.",
+        "__module__": __name__,
+        "access": staticmethod(access),
+        "needs": needs,
+        "name": "curious",
+    }
     return dataclass(frozen=True)(type("Made", (Curious,), fields))
 
 
@@ -64,7 +70,7 @@ def record_of(toy: Toy, method: type[Method]) -> RunRecord:
 
 
 @pytest.mark.parametrize(
-    ("look", "what"),
+    ("access", "what"),
     [
         (lambda bench: ToyWaves().load("novel", ROOT), "The novel classes of 'toy-waves'"),
         (lambda bench: ToyWaves().load("base", ROOT), "The base classes of 'toy-waves'"),
@@ -76,17 +82,15 @@ def record_of(toy: Toy, method: type[Method]) -> RunRecord:
         (lambda bench: bench.validation_episodes(3), "which it did not declare. Add Needs.VALIDATION"),
     ],
 )
-def test_what_was_not_declared_cannot_be_opened_and_trying_is_on_record(
-    toy: Toy, look: Callable[[Any], object], what: str
-) -> None:
-    record = record_of(toy, made(look))
+def test_undeclared_access_is_refused_and_on_record(toy: Toy, access: Callable[[Any], object], what: str) -> None:
+    record = record_of(toy, made(access))
     assert record.status == "violated"
     assert what in record.reason
     assert record.interval is None
     assert not record.accuracies
 
 
-def test_a_violation_is_no_result_on_the_board(toy: Toy) -> None:
+def test_a_violation_has_no_result_on_the_board(toy: Toy) -> None:
     record = record_of(toy, made(lambda bench: ToyWaves().load("novel", ROOT)))
     page = render("markdown", [record])
     assert "must not be opened by method code" in page
@@ -96,25 +100,25 @@ def test_a_violation_is_no_result_on_the_board(toy: Toy) -> None:
 def test_a_learner_cannot_open_images_while_it_is_scored(toy: Toy) -> None:
     @dataclass(frozen=True)
     class Late(Method):
-        """Look later."""
+        """Access test images later."""
 
         name = "curious"
 
         def prepare(self, bench: Workbench) -> Learner:
-            """Hand out a learner that looks."""
-            return Looking(lambda: ToyWaves().load("novel", ROOT))
+            """Return a learner that opens test images."""
+            return AccessingLearner(lambda: ToyWaves().load("novel", ROOT))
 
     record = record_of(toy, Late)
     assert record.status == "violated"
     assert "The novel classes of 'toy-waves' must not be opened" in record.reason
 
 
-def test_what_is_declared_can_be_had(toy: Toy) -> None:
+def test_declared_access_is_granted(toy: Toy) -> None:
     record = record_of(toy, made(lambda bench: (bench.pool(), bench.base_tasks(flip=False)), frozenset(Needs)))
     assert record.status == "ok", record.reason
 
 
-def test_after_a_method_everything_opens_again(toy: Toy) -> None:
+def test_after_a_method_access_is_granted_again(toy: Toy) -> None:
     record_of(toy, made(lambda bench: bench.pool()))
     assert len(ToyWaves().load("novel", ROOT))
     assert len(open_pool(POOL))
@@ -123,7 +127,7 @@ def test_after_a_method_everything_opens_again(toy: Toy) -> None:
 # --- the bench that is handed out ---------------------------------------------------------------
 
 
-def test_a_bench_shows_what_its_interface_names_and_nothing_else(toy: Toy) -> None:
+def test_a_bench_has_only_the_attributes_of_its_interface(toy: Toy) -> None:
     toy.offer(methods=[Curious])
     bench = RestrictedWorkbench(toy.bench(Curious()))
     assert set(dir(bench)) == OPEN
@@ -144,7 +148,7 @@ def test_a_bench_cannot_be_changed(toy: Toy) -> None:
 # --- the pool behind a service ------------------------------------------------------------------
 
 
-def test_services_answer_count_and_give_no_gradient(toy: Toy) -> None:
+def test_services_return_logits_count_queries_and_give_no_gradient(toy: Toy) -> None:
     from freeshot.engine import BankTeacher
 
     method = made(lambda bench: None, frozenset({Needs.QUERIES}))
@@ -174,23 +178,23 @@ def test_a_service_shows_no_weights(toy: Toy) -> None:
 
 
 def test_queries_are_on_record(toy: Toy) -> None:
-    def ask(bench: Any) -> None:
-        for images in (5, 2):  # services that are asked for again are counted beside the first ones
+    def send_queries(bench: Any) -> None:
+        for images in (5, 2):  # services that are requested again are counted as well
             for oracle in bench.oracles():
                 oracle.logits(torch.zeros(images, 3, oracle.image_size, oracle.image_size))
 
-    record = record_of(toy, made(ask, frozenset({Needs.QUERIES})))
+    record = record_of(toy, made(send_queries, frozenset({Needs.QUERIES})))
     assert record.status == "ok", record.reason
     assert {stage.stage: stage.facts for stage in record.stages}["queries"] == {"queries": 28}
     assert "pool" in record.hashes
 
 
-def test_who_may_only_ask_gets_no_lora(toy: Toy) -> None:
+def test_a_method_that_declares_only_queries_gets_no_lora(toy: Toy) -> None:
     record = record_of(toy, made(lambda bench: bench.pool(), frozenset({Needs.QUERIES})))
     assert (record.status, record.interval) == ("violated", None)
 
 
-def test_the_guard_names_what_was_tried(tmp_path: Path) -> None:
+def test_the_guard_names_the_need_to_declare(tmp_path: Path) -> None:
     from freeshot.basics.access_guard import access_allowed, access_blocked
 
     with access_blocked(), pytest.raises(SealedError, match="Declare the need"):

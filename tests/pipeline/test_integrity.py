@@ -1,4 +1,4 @@
-"""What was replaced is named and put back; what decides features and scores is part of a state."""
+"""Replaced functions are named and restored; the state of a backbone covers all that changes features."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from freeshot.contracts.method import Learner
-from freeshot.evaluation import metrics as judging
-from freeshot.evaluation import scoring
+from freeshot.evaluation import metrics, scoring
 from freeshot.pipeline.integrity import HarnessFunctions, backbone_state
 from freeshot.pool.store import numbers_sha256
 from freeshot.testing.toy import ToyVit
@@ -24,11 +23,11 @@ if TYPE_CHECKING:
 
 
 def replaced(owner: Any, name: str, value: Any) -> list[str]:
-    """Replace something, let the snapshot restore it, and return what it names."""
-    before, known = HarnessFunctions.now(), vars(owner).get(name)
+    """Replace an attribute, restore it from the snapshot, and return the names that it reports."""
+    before, original = HarnessFunctions.now(), vars(owner).get(name)
     setattr(owner, name, value)
     names = before.restored()
-    assert vars(owner).get(name) is known
+    assert vars(owner).get(name) is original
     assert before.restored() == []
     return names
 
@@ -41,11 +40,11 @@ def replaced(owner: Any, name: str, value: Any) -> list[str]:
         (np, "concatenate", "numpy.concatenate"),
         (scoring, "score_queries", "freeshot.evaluation.scoring.score_queries"),
         (scoring, "Embedded", "freeshot.evaluation.scoring.Embedded"),
-        (judging.QueryOutcomes, "accuracies", "freeshot.evaluation.metrics.QueryOutcomes.accuracies"),
+        (metrics.QueryOutcomes, "accuracies", "freeshot.evaluation.metrics.QueryOutcomes.accuracies"),
         (Learner, "classify", "freeshot.contracts.method.Learner.classify"),
     ],
 )
-def test_a_replaced_function_is_named_and_put_back(owner: Any, name: str, title: str) -> None:
+def test_a_replaced_function_is_named_and_restored(owner: Any, name: str, title: str) -> None:
     assert replaced(owner, name, lambda *_: None) == [title]
 
 
@@ -58,11 +57,11 @@ def test_a_name_that_hides_a_builtin_is_removed() -> None:
     assert "len" not in vars(scoring)
 
 
-def test_exchanged_code_is_named_and_put_back() -> None:
-    before, code = HarnessFunctions.now(), judging.score_queries.__code__
-    judging.score_queries.__code__ = (lambda logits, labels, taken: None).__code__
+def test_exchanged_code_is_named_and_restored() -> None:
+    before, code = HarnessFunctions.now(), metrics.score_queries.__code__
+    metrics.score_queries.__code__ = (lambda logits, labels, taken: None).__code__
     assert "freeshot.evaluation.metrics.score_queries" in before.restored()
-    assert judging.score_queries.__code__ is code
+    assert metrics.score_queries.__code__ is code
 
 
 def test_a_library_may_wrap_a_function_of_its_own() -> None:
@@ -77,7 +76,7 @@ def test_a_library_may_wrap_a_function_of_its_own() -> None:
         torch.manual_seed = plain
 
 
-def test_modules_that_are_loaded_later_and_caches_change_nothing() -> None:
+def test_modules_that_are_loaded_later_and_caches_are_not_reported() -> None:
     before = HarnessFunctions.now()
     scoring.spare = object()  # type: ignore[attr-defined]
     import freeshot.render.latex  # noqa: F401
@@ -115,7 +114,7 @@ def replace_forward(backbone: Backbone) -> None:
 
 
 @pytest.mark.parametrize("change", [halve, shift, hook, train, replace_forward])
-def test_a_state_changes_with_whatever_changes_features(change: Callable[[Backbone], None]) -> None:
+def test_a_state_changes_with_everything_that_changes_features(change: Callable[[Backbone], None]) -> None:
     backbone = opened()
     before = backbone_state(backbone)
     assert backbone_state(backbone) == before
@@ -123,7 +122,7 @@ def test_a_state_changes_with_whatever_changes_features(change: Callable[[Backbo
     assert backbone_state(backbone) != before
 
 
-def test_the_numbers_of_a_pool_are_those_of_all_its_tensors(pool: LoraPool) -> None:
+def test_the_hash_of_a_pools_numbers_covers_all_its_tensors(pool: LoraPool) -> None:
     before = numbers_sha256(pool)
     entry = pool.entries[-1]
     first, second = next(iter(entry.factors.values()))

@@ -1,4 +1,4 @@
-"""Processes share the inversion of a pool LoRA by LoRA; what another process is inverting is left to it."""
+"""Processes share the inversion of a pool LoRA by LoRA; a LoRA that another process inverts is skipped."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def planned(toy: Toy) -> tuple[RunContext, PlannedCell, list[dict[str, Any]]]:
     return context, cell, [recipe for number in range(len(pool)) for recipe in inversion._recipes(number)]
 
 
-def test_a_lora_that_another_process_inverts_is_left_to_it(toy: Toy) -> None:
+def test_a_lora_that_another_process_inverts_is_skipped(toy: Toy) -> None:
     context, cell, (first, *others) = planned(toy)
     with context.artifacts.lock(STAGE, first):
         assert context.artifacts.is_locked(STAGE, first)
@@ -37,7 +37,7 @@ def test_a_lora_that_another_process_inverts_is_left_to_it(toy: Toy) -> None:
     assert context.artifacts.has(STAGE, first)
 
 
-def test_a_cell_finds_what_was_inverted_for_it(toy: Toy) -> None:
+def test_a_cell_reuses_the_inverted_pool(toy: Toy) -> None:
     context, cell, _ = planned(toy)
     invert_pool_of(context, cell)
     assert not list(toy.results.rglob("*.json"))
@@ -47,7 +47,7 @@ def test_a_cell_finds_what_was_inverted_for_it(toy: Toy) -> None:
     assert record.accuracies == alone.accuracies
 
 
-def test_an_error_is_left_to_the_process_that_runs_the_cell(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_is_not_raised_before_the_cell_runs(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("broken")
 
@@ -56,6 +56,6 @@ def test_an_error_is_left_to_the_process_that_runs_the_cell(toy: Toy, monkeypatc
     invert_pool_of(context, cell)
 
 
-def test_only_cells_that_invert_their_pool_can_be_helped(toy: Toy) -> None:
+def test_only_cells_that_invert_their_pool_share_the_inversion(toy: Toy) -> None:
     cells = [toy.plan(method).cells[0] for method in ("lora-recycle", "lora-average", "frozen-prototype")]
     assert [inverts(cell) for cell in cells] == [True, False, False]

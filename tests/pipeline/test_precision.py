@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("method", ["frozen-prototype", "lora-recycle", "full-finetuning"])
-def test_a_run_in_bfloat16_is_another_cell_near_the_one_in_full_precision(toy: Toy, method: str) -> None:
+def test_a_run_in_bfloat16_is_another_cell_with_a_similar_accuracy(toy: Toy, method: str) -> None:
     options = ("lrs=0.003", "steps=1", "trials=2") if method == "full-finetuning" else ()
     plain, half = (toy.record(method, options=options, precision=p) for p in ("fp32", "bf16"))
     assert (plain.status, half.status) == ("ok", "ok"), (plain.reason, half.reason)
@@ -31,14 +31,14 @@ def test_a_run_in_bfloat16_is_another_cell_near_the_one_in_full_precision(toy: T
         assert plain.log_odds != half.log_odds
 
 
-def test_rows_of_two_precisions_are_told_apart(toy: Toy) -> None:
+def test_rows_of_two_precisions_have_different_labels(toy: Toy) -> None:
     specs = [toy.record("frozen-prototype", precision=p).spec for p in ("fp32", "bf16")]
     names = labels(map(configuration, specs))
     assert sorted(names.values()) == ["frozen-prototype", "frozen-prototype [precision=bf16]"]
     assert list(labels([configuration(specs[1])]).values()) == ["frozen-prototype [precision=bf16]"]
 
 
-def test_features_and_adapters_of_one_precision_are_not_used_for_the_other(toy: Toy) -> None:
+def test_features_and_adapters_are_not_shared_between_precisions(toy: Toy) -> None:
     toy.record("lora-recycle")
     half = toy.record("lora-recycle", precision="bf16")
     assert [stage.stage for stage in half.stages if stage.cached] == []
@@ -52,7 +52,7 @@ def test_a_record_in_bfloat16_is_reproduced_in_bfloat16(toy: Toy) -> None:
     assert "same bits" in result.output
 
 
-def test_auto_measures_and_prints_what_it_chose(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_measures_and_prints_its_choice(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bf16, "_seconds_of_product", lambda _, dtype: 3.0 if "32" in str(dtype) else 1.0)
     arguments = ["run", "toy", "--method", "frozen-prototype", "--track", "*/2w1s", "--precision", "auto"]
     folders = ["--results", str(toy.folder / "r"), "--cache", str(toy.folder / "c")]

@@ -1,4 +1,4 @@
-"""A run can name a pool of one's own: it is found, part of the cell by its hash, and told apart on the board."""
+"""A run can use the user's pool: it is located, its hash is part of the cell, and its name is on the board."""
 
 from __future__ import annotations
 
@@ -33,27 +33,27 @@ OPTIONS = ("inversion.iterations=1", "learner.iterations=2", "per_class=4")
 
 @pytest.fixture
 def pools(toy: Toy) -> Path:
-    """Return a folder that holds the toy pool, under a name of one's own."""
+    """Return a folder that holds the toy pool under another name."""
     shutil.copytree(POOL, toy.folder / "pools" / "mine")
     return toy.folder / "pools"
 
 
-def cell_of(toy: Toy, method: str, pools: Path, **asked: Any) -> PlannedCell:
-    (cell,) = plan_run(toy.request(method, pools=pools, **asked), toy.catalogue).cells
+def cell_of(toy: Toy, method: str, pools: Path, **changes: Any) -> PlannedCell:
+    (cell,) = plan_run(toy.request(method, pools=pools, **changes), toy.catalogue).cells
     return cell
 
 
-def record_of(toy: Toy, method: str, pools: Path, **asked: Any) -> RunRecord:
-    request = toy.request(method, pools=pools, **asked)
+def record_of(toy: Toy, method: str, pools: Path, **changes: Any) -> RunRecord:
+    request = toy.request(method, pools=pools, **changes)
     plan = plan_run(request, toy.catalogue)
     execute_plan(plan, request, toy.catalogue)
     return RunRecord.read(record_path(request.results, plan.cells[0].spec))
 
 
-# --- finding ------------------------------------------------------------------------------------
+# --- locating -----------------------------------------------------------------------------------
 
 
-def test_a_pool_is_named_so_that_workers_elsewhere_find_it(
+def test_the_name_of_a_pool_is_absolute_for_workers_in_other_folders(
     toy: Toy, pools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -65,7 +65,7 @@ def test_a_pool_is_named_so_that_workers_elsewhere_find_it(
     assert named == ["toy", "mine", f"{tmp_path}/there", f"{tmp_path}/there/toy-waves+noise30"]
 
 
-def test_a_pool_is_found_by_name_and_by_folder(toy: Toy, pools: Path) -> None:
+def test_a_pool_is_located_by_name_and_by_folder(toy: Toy, pools: Path) -> None:
     shipped, own, folder = (find_pool(name, toy.catalogue, pools) for name in ("toy", "mine", str(pools / "mine")))
     assert (shipped.folder, shipped.shipped, shipped.identity) == (POOL, True, "")
     assert (own.folder, own.shipped) == (pools / "mine", False)
@@ -73,12 +73,12 @@ def test_a_pool_is_found_by_name_and_by_folder(toy: Toy, pools: Path) -> None:
     assert len(own.identity) == 64
 
 
-def test_a_plugins_pool_comes_before_ones_own_of_that_name(toy: Toy, pools: Path) -> None:
+def test_a_plugins_pool_takes_precedence_over_the_users_pool_of_that_name(toy: Toy, pools: Path) -> None:
     (pools / "mine").rename(pools / "toy")
     assert find_pool("toy", toy.catalogue, pools).folder == POOL
 
 
-def test_a_part_and_a_poison_lead_to_the_whole(toy: Toy, pools: Path) -> None:
+def test_a_part_and_a_variant_are_located_in_the_whole_pool(toy: Toy, pools: Path) -> None:
     location = find_pool("mine/toy-waves+noise30", toy.catalogue, pools)
     assert (location.folder, location.part) == (pools / "mine", "toy-waves")
 
@@ -91,7 +91,7 @@ def test_pools_in_folders_of_folders_have_a_slash_in_their_names(toy: Toy, pools
     assert find_pool("lab/two", toy.catalogue, pools).part == ""
 
 
-def test_a_planned_pool_that_is_missing_says_how_it_is_built(toy: Toy, pools: Path) -> None:
+def test_for_a_missing_planned_pool_the_build_command_is_named(toy: Toy, pools: Path) -> None:
     toy.offer(pool_plans=[PLAN])
     with pytest.raises(
         MissingPoolError, match=rf"Build it with: freeshot pool build lab/two --device auto --out {pools}"
@@ -99,12 +99,12 @@ def test_a_planned_pool_that_is_missing_says_how_it_is_built(toy: Toy, pools: Pa
         find_pool("lab/two", toy.catalogue, pools)
 
 
-def test_an_unknown_pool_is_answered_with_the_nearest_of_all(toy: Toy, pools: Path) -> None:
+def test_for_an_unknown_pool_the_nearest_name_is_suggested(toy: Toy, pools: Path) -> None:
     with pytest.raises(UnknownNameError, match=r"No pool is called 'mime'\. Did you mean 'mine'\?"):
         find_pool("mime", toy.catalogue, pools)
 
 
-def test_a_folder_that_is_no_pool_is_said_to_be_none(toy: Toy, pools: Path, tmp_path: Path) -> None:
+def test_a_folder_without_a_pool_is_an_error(toy: Toy, pools: Path, tmp_path: Path) -> None:
     with pytest.raises(PoolError, match=r"is not a pool: it has no pool\.json"):
         find_pool(str(tmp_path), toy.catalogue, pools)
 
@@ -121,17 +121,17 @@ def test_a_folder_with_the_name_of_another_pool_is_refused(toy: Toy, pools: Path
 # --- running ------------------------------------------------------------------------------------
 
 
-def test_what_needs_no_pool_is_the_same_cell_whatever_pool_was_asked_for(toy: Toy, pools: Path) -> None:
+def test_a_cell_without_a_pool_does_not_depend_on_the_requested_pool(toy: Toy, pools: Path) -> None:
     assert cell_of(toy, "frozen-prototype", pools, pool="mine").spec == cell_of(toy, "frozen-prototype", pools).spec
 
 
-def test_a_shipped_pool_leaves_its_cells_as_they_were(toy: Toy, pools: Path) -> None:
+def test_a_shipped_pool_does_not_change_its_cells(toy: Toy, pools: Path) -> None:
     plain = cell_of(toy, "lora-recycle", pools).spec
     assert cell_of(toy, "lora-recycle", pools, pool="toy").spec == plain
     assert (plain.track.pool_sha256, plain.track.pool_override, plain.track.indices_sha256) == ("", "", "")
 
 
-def test_a_pool_of_ones_own_is_part_of_the_cell_by_its_hash(toy: Toy, pools: Path) -> None:
+def test_the_hash_of_the_users_pool_is_part_of_the_cell(toy: Toy, pools: Path) -> None:
     before = cell_of(toy, "lora-recycle", pools, pool="mine").spec
     card = pools / "mine" / "pool.json"
     card.write_text(card.read_text().replace('"license": "', '"license": "Changed. '))
@@ -140,7 +140,7 @@ def test_a_pool_of_ones_own_is_part_of_the_cell_by_its_hash(toy: Toy, pools: Pat
     assert before.cell != after.cell
 
 
-def test_it_runs_and_the_board_says_which_pool_it_was(toy: Toy, pools: Path) -> None:
+def test_the_users_pool_runs_and_is_named_on_the_board(toy: Toy, pools: Path) -> None:
     own = record_of(toy, "lora-recycle", pools, pool="mine", options=OPTIONS)
     assert (own.status, own.spec.track.pool, own.spec.track.opened_pool) == ("ok", "toy", "mine")
     assert own.hashes["pool"] == own.spec.track.pool_sha256
@@ -150,7 +150,7 @@ def test_it_runs_and_the_board_says_which_pool_it_was(toy: Toy, pools: Path) -> 
     assert {row.label for row in board.rows} == {"lora-recycle", "lora-recycle [pool=mine]"}
 
 
-def test_a_folder_is_called_by_the_name_on_its_card(toy: Toy, pools: Path) -> None:
+def test_a_pool_in_a_folder_has_the_name_on_its_card(toy: Toy, pools: Path) -> None:
     (pools / "mine").rename(toy.folder / "elsewhere")
     card = toy.folder / "elsewhere" / "pool.json"
     card.write_text(card.read_text().replace('"name": "toy"', '"name": "theirs"'))
@@ -158,7 +158,7 @@ def test_a_folder_is_called_by_the_name_on_its_card(toy: Toy, pools: Path) -> No
     assert (actual.status, actual.spec.track.pool_override) == ("ok", "theirs")
 
 
-def test_a_pool_that_changes_under_a_run_is_refused(toy: Toy, pools: Path) -> None:
+def test_a_pool_that_changes_during_a_run_is_refused(toy: Toy, pools: Path) -> None:
     request = toy.request("random-lora", pools=pools, pool="mine")
     (cell,) = plan_run(request, toy.catalogue).cells
     card = pools / "mine" / "pool.json"
@@ -170,7 +170,7 @@ def test_a_pool_that_changes_under_a_run_is_refused(toy: Toy, pools: Path) -> No
     )
 
 
-def test_cells_that_lack_a_planned_pool_stop_a_run_before_it_begins(toy: Toy, pools: Path) -> None:
+def test_a_missing_planned_pool_stops_a_run_before_it_begins(toy: Toy, pools: Path) -> None:
     toy.offer(pool_plans=[PLAN])
     request = toy.request("random-lora", "frozen-prototype", pools=pools, pool="lab/two")
     plan = plan_run(request, toy.catalogue)
@@ -180,20 +180,20 @@ def test_cells_that_lack_a_planned_pool_stop_a_run_before_it_begins(toy: Toy, po
     assert not request.results.exists()
 
 
-def test_all_pools_that_cells_lack_are_named_at_once(toy: Toy, pools: Path) -> None:
+def test_all_missing_pools_are_named_at_once(toy: Toy, pools: Path) -> None:
     names = ("lab/two", "lab/three")
     toy.offer(pool_plans=[replace(PLAN, name=name) for name in names])
     cells = [cell_of(toy, "random-lora", pools, pool=name) for name in names]
     with pytest.raises(MissingPoolError) as caught:
         execute_plan(Plan(tuple(cells)), toy.request(pools=pools), toy.catalogue)
-    assert [sentence.partition(" --device")[0] for sentence in str(caught.value).split("; ")] == [
+    assert [text.partition(" --device")[0] for text in str(caught.value).split("; ")] == [
         f"The pool '{name}' has not been built: {pools / name / 'pool.json'} does not exist. Build it with: "
         f"freeshot pool build {name}"
         for name in names
     ]
 
 
-def test_a_record_of_ones_own_pool_is_rebuilt_where_the_pool_is(toy: Toy, pools: Path) -> None:
+def test_a_record_of_the_users_pool_is_rebuilt_from_that_pool(toy: Toy, pools: Path) -> None:
     record = record_of(toy, "random-lora", pools, pool="mine")
     again = rebuild(record, toy.catalogue, toy.request(pools=pools))
     assert [difference.text for difference in again.differences if difference.weight == "cell"] == []
@@ -203,11 +203,13 @@ def test_a_record_of_ones_own_pool_is_rebuilt_where_the_pool_is(toy: Toy, pools:
     assert any("has pool_sha256" in difference.text for difference in other.differences)
 
 
-def test_records_of_two_pools_of_one_name_do_not_meet(toy: Toy, pools: Path) -> None:
+def test_records_of_two_pools_of_the_same_name_are_not_on_one_board(toy: Toy, pools: Path) -> None:
     def changed(record: RunRecord, sha256: str) -> RunRecord:
         track = record.spec.track.model_copy(update={"pool_sha256": sha256})
         spec = record.spec.model_copy(update={"track": track})
-        later = record.provenance.model_copy(update={"finished": "2999-01-01T00:00:00+00:00"})  # the newer one is kept
+        later = record.provenance.model_copy(
+            update={"finished": "2999-01-01T00:00:00+00:00"}
+        )  # the newer record is kept
         return record.model_copy(update={"spec": spec, "cell": spec.cell, "provenance": later})
 
     mine, theirs = (record_of(toy, name, pools, pool="mine") for name in ("random-lora", "lora-average"))
@@ -216,7 +218,7 @@ def test_records_of_two_pools_of_one_name_do_not_meet(toy: Toy, pools: Path) -> 
     assert "were made with another pool 'mine' than the rest, left out: random-lora." in board.problems[0]
 
 
-def test_an_optional_track_is_run_by_a_suite_of_images_that_are_fetched_by_hand(toy: Toy) -> None:
+def test_an_optional_track_runs_in_a_suite_with_manual_downloads(toy: Toy) -> None:
     from freeshot.contracts.tracks import Profile, Row, Suite
     from freeshot.testing.toy import TRACKS
 

@@ -1,4 +1,4 @@
-"""What a cell's stages cost is what they took, not how long another process let them wait."""
+"""The recorded cost of a cell's stages excludes the time spent waiting for another process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CPU = torch.device("cpu")
 
 
 class Clock:
-    """The real clock, put forward by hand."""
+    """The real clock, advanced by the test."""
 
     def __init__(self) -> None:
         self.real, self.ahead = time.perf_counter, 0.0
@@ -37,7 +37,7 @@ class Clock:
 
 
 class MadeElsewhere(Artifacts):
-    """Another process is at every stage, and is done an hour later."""
+    """Artifacts as if another process computed every stage in an hour."""
 
     def __init__(self, root: Path, clock: Clock) -> None:
         super().__init__(root)
@@ -49,13 +49,15 @@ class MadeElsewhere(Artifacts):
         return super().lock(stage, recipe)
 
 
-def test_waiting_for_another_process_is_nobodys_preparation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_for_another_process_is_not_charged_to_the_preparation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock = Clock()
     monkeypatch.setattr(time, "perf_counter", clock)
     cell = cast("PlannedCell", SimpleNamespace(title="track · method", id="c0ffee"))
     stages = Stages(cell, MadeElsewhere(tmp_path, clock), CPU)
     with metered(CPU) as whole:
-        stages.artifact("stage", {"lr": 0.1}, lambda tell, state: Artifact({}, {}), total=1)
+        stages.artifact("stage", {"lr": 0.1}, lambda report, state: Artifact({}, {}), total=1)
     stages.charge_rest(whole)
     assert whole.seconds > HOUR
     waited_for, rest = stages.costs
@@ -63,10 +65,10 @@ def test_waiting_for_another_process_is_nobodys_preparation(tmp_path: Path, monk
     assert rest.seconds < HOUR / 2
 
 
-def test_a_new_artifact_is_read_from_its_file_so_that_it_takes_no_memory_until_used(tmp_path: Path) -> None:
+def test_a_new_artifact_is_read_from_its_file_and_takes_no_memory_until_used(tmp_path: Path) -> None:
     cell = cast("PlannedCell", SimpleNamespace(title="track · method", id="c0ffee"))
     stages, made = Stages(cell, Artifacts(tmp_path), CPU), torch.rand(3)
-    artifact = stages.artifact("stage", {"lr": 0.1}, lambda tell, state: Artifact({"x": made}, {}), total=1)
+    artifact = stages.artifact("stage", {"lr": 0.1}, lambda report, state: Artifact({"x": made}, {}), total=1)
     assert torch.equal(artifact.tensors["x"], made)
     assert artifact.tensors["x"].data_ptr() != made.data_ptr()
     assert not artifact.cached
@@ -74,12 +76,12 @@ def test_a_new_artifact_is_read_from_its_file_so_that_it_takes_no_memory_until_u
 
 
 def test_an_artifact_that_cannot_be_read_back_stays_in_memory(tmp_path: Path) -> None:
-    class Forgetful(Artifacts):
+    class Unreadable(Artifacts):
         def load(self, stage: str, recipe: Mapping[str, Any]) -> Artifact | None:
             return None
 
     cell = cast("PlannedCell", SimpleNamespace(title="track · method", id="c0ffee"))
     made = torch.rand(3)
-    stages = Stages(cell, Forgetful(tmp_path), CPU)
-    artifact = stages.artifact("stage", {"lr": 0.1}, lambda tell, state: Artifact({"x": made}, {}), total=1)
+    stages = Stages(cell, Unreadable(tmp_path), CPU)
+    artifact = stages.artifact("stage", {"lr": 0.1}, lambda report, state: Artifact({"x": made}, {}), total=1)
     assert artifact.tensors["x"] is made

@@ -1,4 +1,4 @@
-"""Tasks follow from the seed and their number; masks, logits and labels go with their images."""
+"""Tasks depend on the seed and their number; masks, logits and labels stay with their images."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ SIDE, PER_CLASS = 3, 6
 KEPT = torch.tensor([0, 2, 3, 7])
 
 
-def surrogates(place: int, class_ids: Sequence[int], per_class: int = PER_CLASS) -> SurrogateSet:
-    """Make images of one pixel per patch: red says which patch, green which image, blue which class id."""
+def surrogates(lora_number: int, class_ids: Sequence[int], per_class: int = PER_CLASS) -> SurrogateSet:
+    """Make images of one pixel per patch: red encodes the patch, green the image, blue the class id."""
     count = per_class * len(class_ids)
     labels = torch.arange(len(class_ids)).repeat_interleave(per_class)
     number = torch.arange(count, dtype=torch.float32)
@@ -33,9 +33,9 @@ def surrogates(place: int, class_ids: Sequence[int], per_class: int = PER_CLASS)
     images[:, 0] = torch.arange(SIDE * SIDE, dtype=torch.float32).view(SIDE, SIDE) / 100
     images[:, 1] = (number / 100).view(-1, 1, 1)
     images[:, 2] = (torch.tensor(class_ids)[labels] / 100).view(-1, 1, 1)
-    logits = torch.stack([number, torch.full_like(number, place)], 1)
+    logits = torch.stack([number, torch.full_like(number, lora_number)], 1)
     return SurrogateSet(
-        Shots(images, labels, KEPT.expand(count, -1)), tuple(class_ids), logits, -logits, f"lora-{place}"
+        Shots(images, labels, KEPT.expand(count, -1)), tuple(class_ids), logits, -logits, f"lora-{lora_number}"
     )
 
 
@@ -70,29 +70,29 @@ def test_another_seed_gives_other_tasks() -> None:
 
 
 def test_taking_tasks_reports_progress() -> None:
-    heard: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
     source = SurrogateSource(POOL, TaskShape(2, 1, 2), 1, SIDE, CPU, flip=False)
-    list(Tasks(source.draw, {}, 0, lambda done, total: heard.append((done, total))).take(2))
-    assert heard == [(1, 2), (2, 2)]
+    list(Tasks(source.draw, {}, 0, lambda done, total: reported.append((done, total))).take(2))
+    assert reported == [(1, 2), (2, 2)]
 
 
-def test_wanted_tasks_are_those_in_turn_that_are_wanted() -> None:
+def test_wanted_tasks_are_taken_in_order() -> None:
     source = SurrogateSource(POOL, TaskShape(2, 1, 2), 1, SIDE, CPU, flip=False)
-    heard: list[tuple[int, int]] = []
-    tasks = Tasks(source.draw, {}, 3, lambda done, total: heard.append((done, total)))
+    reported: list[tuple[int, int]] = []
+    tasks = Tasks(source.draw, {}, 3, lambda done, total: reported.append((done, total)))
     actual = list(tasks.take_where(4, lambda task: task.sources[0] == "lora-1"))
     slow = [task for task in Tasks(source.draw, {}, 3).take(40) if task.sources[0] == "lora-1"][:4]
     assert all(torch.equal(a.query.images, b.query.images) for a, b in zip(actual, slow, strict=True))
-    assert heard == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert reported == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 def test_of_ten_unwanted_tasks_in_a_row_the_tenth_is_taken() -> None:
     source = SurrogateSource(POOL, TaskShape(2, 1, 2), 1, SIDE, CPU, flip=False)
     actual = list(Tasks(source.draw, {}, 3).take_where(2, lambda task: False))
-    every = list(Tasks(source.draw, {}, 3).take(20))
+    all_tasks = list(Tasks(source.draw, {}, 3).take(20))
     assert len(actual) == 2
-    assert torch.equal(actual[0].query.images, every[9].query.images)
-    assert torch.equal(actual[1].query.images, every[19].query.images)
+    assert torch.equal(actual[0].query.images, all_tasks[9].query.images)
+    assert torch.equal(actual[1].query.images, all_tasks[19].query.images)
 
 
 def test_a_share_of_one_gives_tasks_of_one_lora_with_its_logits() -> None:
@@ -109,7 +109,7 @@ def test_mixed_tasks_cross_loras() -> None:
     assert any(set(class_ids_of(task.support)) == {10, 12} for task in tasks_of(POOL, 0.0))
 
 
-def test_a_class_recovered_from_two_loras_is_one_class() -> None:
+def test_a_class_of_two_loras_is_a_single_class_of_a_task() -> None:
     for task in tasks_of(POOL, 0.0, way=3):
         assert sorted(class_ids_of(task.support)) == [10, 11, 12]
 
@@ -138,7 +138,7 @@ def test_support_and_query_share_no_image() -> None:
         assert not numbers[0] & numbers[1]
 
 
-def test_logits_are_those_of_the_query_image_as_it_is_shown() -> None:
+def test_logits_belong_to_the_query_image_as_mirrored() -> None:
     for task in tasks_of(POOL, 1.0, flip=True):
         assert task.teacher_logits is not None
         sign = torch.where(mirrored(task.query), -1.0, 1.0)
@@ -146,7 +146,7 @@ def test_logits_are_those_of_the_query_image_as_it_is_shown() -> None:
         assert torch.equal(task.teacher_logits[:, 0], sign * number)
 
 
-def test_a_mirrored_image_takes_its_mask_along() -> None:
+def test_the_mask_of_a_mirrored_image_is_mirrored() -> None:
     seen = set()
     for task in tasks_of(POOL, 0.5, flip=True):
         assert task.query.kept is not None
@@ -160,19 +160,19 @@ def test_without_flipping_no_image_is_mirrored() -> None:
     assert not any(mirrored(task.query).any() for task in tasks_of(POOL, 0.5))
 
 
-def test_too_few_surrogates_per_class_are_told() -> None:
+def test_too_few_surrogates_per_class_are_an_error() -> None:
     with pytest.raises(PoolError, match=r"LoRA 'lora-0' gave 1 surrogate images per class, .* Raise per_class\."):
         tasks_of([surrogates(0, (0, 1), per_class=1)], 1.0)
 
 
-def test_a_pool_with_too_few_classes_to_mix_is_told() -> None:
+def test_a_pool_with_too_few_classes_to_mix_is_an_error() -> None:
     with pytest.raises(PoolError, match=r"has 3 classes, too few to mix 4-way tasks\. Set lora_share=1\."):
         tasks_of(POOL, 0.5, way=4)
 
 
 @dataclass(frozen=True)
 class RealImages:
-    """Real images of 3 classes; red says which column, green which image."""
+    """Real images of 3 classes; red encodes the column, green the image."""
 
     per_class: int = 4
     offset: int = 0
@@ -227,26 +227,26 @@ def test_real_tasks_have_no_teacher() -> None:
     assert all(task.teacher_logits is None for task in real_tasks(RealImages()))
 
 
-def test_real_images_are_mirrored_at_random_where_asked() -> None:
+def test_real_images_are_mirrored_at_random_on_request() -> None:
     shown = [bool(m) for task in real_tasks(RealImages(), flip=True) for m in mirrored(task.query)]
     assert set(shown) == {True, False}
 
 
-def test_too_few_real_images_per_class_are_told() -> None:
+def test_too_few_real_images_per_class_are_an_error() -> None:
     with pytest.raises(EpisodeError, match=r"with 3 images each cannot be drawn .* the poorest with 2"):
         real_tasks(RealImages(per_class=2))
 
 
-# --- classes that training does not see ---------------------------------------------------------
+# --- held-out classes --------------------------------------------------------------------------
 
 WIDE = [surrogates(1, (10, 11, 12)), surrogates(2, (12, 13, 14))]
 
 
-def wide(place: int, ids: Sequence[int]) -> SurrogateSet:
+def wide(lora_number: int, ids: Sequence[int]) -> SurrogateSet:
     """Return surrogates whose logits name the column: [n, c]."""
-    one = surrogates(place, ids)
-    columns = torch.arange(len(ids), dtype=torch.float32).expand(len(one.shots), -1)
-    return SurrogateSet(one.shots, one.class_ids, columns, columns, one.source)
+    made = surrogates(lora_number, ids)
+    columns = torch.arange(len(ids), dtype=torch.float32).expand(len(made.shots), -1)
+    return SurrogateSet(made.shots, made.class_ids, columns, columns, made.source)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
@@ -259,7 +259,7 @@ def test_hidden_classes_are_in_no_task(share: float) -> None:
     assert seen == ({10, 11} if share == 1 else {10, 11, 14})
 
 
-def test_a_loras_opinion_is_taken_on_the_classes_that_are_left() -> None:
+def test_a_loras_logits_are_restricted_to_the_remaining_classes() -> None:
     source = SurrogateSource([wide(1, (10, 11, 12))], TaskShape(2, 1, 2), 1.0, SIDE, CPU, flip=True, hidden={11})
     (task,) = Tasks(source.draw, {}, 0).take(1)
     assert task.way == 2
@@ -267,12 +267,12 @@ def test_a_loras_opinion_is_taken_on_the_classes_that_are_left() -> None:
     assert {tuple(row) for row in task.teacher_logits.tolist()} == {(0.0, 2.0)}
 
 
-def test_a_lora_with_one_class_left_makes_no_task_of_its_own() -> None:
+def test_a_lora_with_one_remaining_class_makes_no_task_of_its_own() -> None:
     with pytest.raises(PoolError, match="Hold out fewer classes"):
         SurrogateSource([wide(1, (10, 11))], TaskShape(2, 1, 2), 1.0, SIDE, CPU, flip=False, hidden={11})
 
 
-def test_at_least_a_task_of_classes_is_hidden_and_one_is_left() -> None:
+def test_the_hidden_and_the_remaining_classes_suffice_for_a_task() -> None:
     rng = torch.Generator().manual_seed(0)
     assert len(hidden_classes(WIDE, 0.1, 2, rng)) == 2
     assert len(hidden_classes(WIDE, 0.6, 2, rng)) == 3

@@ -1,4 +1,4 @@
-"""The bench gives what was declared, remembers what was computed, and knows no test image."""
+"""The bench grants what was declared, caches what was computed, and opens no test image."""
 
 from __future__ import annotations
 
@@ -54,37 +54,37 @@ class Rich(Modest):
 
 @dataclass(frozen=True)
 class Grey(InversionMethod):
-    """Return grey images and count how often it is asked."""
+    """Return grey images and count the calls."""
 
     name = "grey"
     shade: float = 0.5
     """Of the pixels, 0…1."""
-    asked: ClassVar[list[int]] = []
+    calls: ClassVar[list[int]] = []
 
     def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:
         """Return grey."""
-        self.asked.append(len(labels))
+        self.calls.append(len(labels))
         return torch.full((len(labels), 3, teacher.image_size, teacher.image_size), self.shade)
 
 
 @dataclass(frozen=True)
 class Counting(GradientMetaLearner):
-    """Count how often it is asked."""
+    """Count the calls."""
 
     name = "counting"
-    asked: ClassVar[list[int]] = []
+    calls: ClassVar[list[int]] = []
 
     def loss(self, model: Model, task: Task) -> Tensor:
         """Count."""
-        self.asked.append(1)
+        self.calls.append(1)
         return model.embed(task.query.images).square().mean()
 
 
 @pytest.fixture
 def stocked(toy: Toy) -> Toy:
     toy.offer(methods=[Modest, Rich], inversion_methods=[Grey], meta_learners=[Counting])
-    Grey.asked.clear()
-    Counting.asked.clear()
+    Grey.calls.clear()
+    Counting.calls.clear()
     return toy
 
 
@@ -93,7 +93,7 @@ SHORT = Choice("meta-learner", "counting", (("iterations", 2), ("warmup", 1)))
 LORAS = 4
 
 
-def test_what_was_not_declared_is_refused(stocked: Toy) -> None:
+def test_undeclared_needs_are_refused(stocked: Toy) -> None:
     bench = stocked.bench(Modest())
     with pytest.raises(UndeclaredError, match=r"which it did not declare\. Add Needs\.POOL to its needs"):
         bench.pool()
@@ -103,7 +103,7 @@ def test_what_was_not_declared_is_refused(stocked: Toy) -> None:
         bench.validation_episodes(1)
 
 
-def test_what_comes_from_the_pool_needs_the_pool(stocked: Toy) -> None:
+def test_surrogates_need_the_pool(stocked: Toy) -> None:
     bench = stocked.bench(Modest())
     with pytest.raises(UndeclaredError, match=r"Needs\.POOL"):
         bench.surrogates(GREY, NONE, 4)
@@ -115,11 +115,11 @@ def test_preparing_opens_no_test_image(stocked: Toy, monkeypatch: pytest.MonkeyP
     opened: list[str] = []
     load = world.ToyWaves.load
 
-    def noted(self: world.ToyWaves, split: str, root: Path) -> world.ToyImages:
+    def recorded(self: world.ToyWaves, split: str, root: Path) -> world.ToyImages:
         opened.append(split)
         return load(self, split, root)
 
-    monkeypatch.setattr(world.ToyWaves, "load", noted)
+    monkeypatch.setattr(world.ToyWaves, "load", recorded)
     bench = stocked.bench(Rich())
     surrogates = bench.surrogates(GREY, NONE, 4)
     bench.meta_learn(SHORT, bench.surrogate_tasks(surrogates, 0.5, flip=True), 2)
@@ -130,19 +130,19 @@ def test_preparing_opens_no_test_image(stocked: Toy, monkeypatch: pytest.MonkeyP
 
 def test_each_lora_is_inverted_once(stocked: Toy) -> None:
     surrogates = stocked.bench(Rich()).surrogates(GREY, NONE, 3)
-    assert len(Grey.asked) == len(surrogates) == LORAS
+    assert len(Grey.calls) == len(surrogates) == LORAS
 
 
-def test_a_second_meta_learner_takes_the_same_surrogates(stocked: Toy) -> None:
+def test_a_second_meta_learner_uses_the_same_surrogates(stocked: Toy) -> None:
     options = ("inversion=grey", "strategy=none")
     assert stocked.record("lora-recycle", options=options).status == "ok"
     second = stocked.record("lora-recycle", options=(*options, "learner=counting"))
     assert second.status == "ok"
-    assert len(Grey.asked) == LORAS
+    assert len(Grey.calls) == LORAS
     assert {stage.stage: stage.cached for stage in second.stages}["inversion"]
 
 
-def test_other_weights_in_the_same_file_are_inverted_with_anew(
+def test_with_other_weights_in_the_same_file_a_pool_is_inverted_again(
     stocked: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weights = tmp_path / "prior.safetensors"
@@ -151,7 +151,7 @@ def test_other_weights_in_the_same_file_are_inverted_with_anew(
         weights.write_bytes(content)
         bench = stocked.bench(Rich())
         bench.surrogates(GREY, NONE, 3)
-    assert len(Grey.asked) == 2 * LORAS
+    assert len(Grey.calls) == 2 * LORAS
     (stage,) = bench.stages
     assert stage.facts["files"] == {str(weights): hashlib.sha256(b"two").hexdigest()}
 
@@ -164,47 +164,49 @@ def test_other_weights_in_the_same_file_are_inverted_with_anew(
         (GREY, NONE, 4),
     ],
 )
-def test_another_recipe_is_inverted_anew(stocked: Toy, inversion: Choice, strategy: Choice, per_class: int) -> None:
+def test_with_another_recipe_a_pool_is_inverted_again(
+    stocked: Toy, inversion: Choice, strategy: Choice, per_class: int
+) -> None:
     bench = stocked.bench(Rich())
     bench.surrogates(GREY, NONE, 3)
     bench.surrogates(inversion, strategy, per_class)
-    assert len(Grey.asked) == 2 * LORAS
+    assert len(Grey.calls) == 2 * LORAS
 
 
-def test_one_inversion_serves_every_mask_of_the_last_layer(stocked: Toy) -> None:
+def test_all_masks_of_the_last_layer_share_an_inversion(stocked: Toy) -> None:
     bench = stocked.bench(Rich())
     shares = [Choice("strategy", "cls-attention", (("ratio", ratio),)) for ratio in (0.75, 0.5, 0.25)]
     masks = [bench.surrogates(GREY, share, 3)[0].shots.kept for share in (NONE, *shares)]
     assert [None if mask is None else mask.shape[1] for mask in masks] == [None, 4, 8, 12]
-    assert len(Grey.asked) == LORAS
+    assert len(Grey.calls) == LORAS
 
 
-def test_another_seed_is_inverted_anew(stocked: Toy) -> None:
+def test_with_another_seed_a_pool_is_inverted_again(stocked: Toy) -> None:
     for seed in (0, 1):
         stocked.bench(Rich(), seed=seed).surrogates(GREY, NONE, 3)
-    assert len(Grey.asked) == 2 * LORAS
+    assert len(Grey.calls) == 2 * LORAS
 
 
-def test_recovering_in_batches_gives_every_class_its_images(stocked: Toy) -> None:
+def test_inversion_in_batches_gives_every_class_its_images(stocked: Toy) -> None:
     noise = Choice("inversion", "gaussian-noise")
     whole, parts = (stocked.bench(Rich()).surrogates(noise, NONE, 5, batch) for batch in (0, 2))
-    for one, other in zip(whole, parts, strict=True):
-        way = len(one.class_ids)
-        assert other.shots.labels.sort().values.tolist() == one.shots.labels.sort().values.tolist()
-        assert other.shots.labels[:way].tolist() == list(range(way))
-        assert len({tuple(image.flatten().tolist()) for image in other.shots.images}) == 5 * way
+    for first, second in zip(whole, parts, strict=True):
+        way = len(first.class_ids)
+        assert second.shots.labels.sort().values.tolist() == first.shots.labels.sort().values.tolist()
+        assert second.shots.labels[:way].tolist() == list(range(way))
+        assert len({tuple(image.flatten().tolist()) for image in second.shots.images}) == 5 * way
     again = stocked.bench(Rich()).surrogates(noise, NONE, 5, 2)
     assert all(torch.equal(a.shots.images, b.shots.images) for a, b in zip(parts, again, strict=True))
 
 
-def test_held_out_classes_are_judged_by_and_not_trained_on(stocked: Toy) -> None:
+def test_held_out_classes_are_evaluated_and_not_trained_on(stocked: Toy) -> None:
     bench = stocked.bench(Rich())
     surrogates = bench.surrogates(Choice("inversion", "gaussian-noise"), NONE, 5)
     tasks = bench.surrogate_tasks(surrogates, 0.0, flip=False, held_out=0.2)
     shown = {tuple(image.flatten()[:4].tolist()) for task in tasks.take(60) for image in task.query.images}
-    judged = {tuple(image.flatten()[:4].tolist()) for task in tasks.held_out for image in task.query.images}
-    assert judged
-    assert not shown & judged
+    evaluated = {tuple(image.flatten()[:4].tolist()) for task in tasks.held_out for image in task.query.images}
+    assert evaluated
+    assert not shown & evaluated
     assert bench.surrogate_tasks(surrogates, 0.0, flip=False).recipe != tasks.recipe
 
 
@@ -220,7 +222,7 @@ def test_tasks_of_given_ways_and_shots_share_a_meta_lora_across_tracks(stocked: 
             assert task.way == 3
             assert task.support.labels.bincount().tolist() == [2, 2, 2]
             bench.meta_learn(SHORT, tasks, 2)
-    assert len(Counting.asked) == 2 * 2, "two meta-LoRAs, of two steps each"
+    assert len(Counting.calls) == 2 * 2, "two meta-LoRAs, of two steps each"
 
 
 @pytest.mark.parametrize(("way", "shot"), [(-1, 0), (1, 0), (0, -1)])
@@ -229,13 +231,13 @@ def test_tasks_of_impossible_sizes_are_refused(stocked: Toy, way: int, shot: int
         stocked.bench(Rich()).base_tasks(flip=False, way=way, shot=shot)
 
 
-def test_surrogates_from_the_cache_are_those_that_were_made(stocked: Toy) -> None:
+def test_surrogates_from_the_cache_equal_those_computed(stocked: Toy) -> None:
     noise = Choice("inversion", "gaussian-noise")
     made, kept = (stocked.bench(Rich()).surrogates(noise, NONE, 3) for _ in range(2))
-    for one, other in zip(made, kept, strict=True):
-        assert torch.equal(one.shots.images, other.shots.images)
-        assert torch.equal(one.mirrored_logits, other.mirrored_logits)
-        assert (one.source, one.class_ids) == (other.source, other.class_ids)
+    for first, second in zip(made, kept, strict=True):
+        assert torch.equal(first.shots.images, second.shots.images)
+        assert torch.equal(first.mirrored_logits, second.mirrored_logits)
+        assert (first.source, first.class_ids) == (second.source, second.class_ids)
 
 
 def test_mirrored_logits_are_those_of_the_mirrored_images(stocked: Toy) -> None:
@@ -247,7 +249,7 @@ def test_mirrored_logits_are_those_of_the_mirrored_images(stocked: Toy) -> None:
     assert torch.allclose(first.mirrored_logits, teacher.plain_logits(first.shots.images.flip(-1)), atol=1e-5)
 
 
-def test_a_strategy_leaves_its_mask_with_the_surrogates(stocked: Toy) -> None:
+def test_surrogates_carry_the_mask_of_the_strategy(stocked: Toy) -> None:
     half = Choice("strategy", "cls-attention", (("ratio", 0.5),))
     (first, *_) = stocked.bench(Rich()).surrogates(GREY, half, 2)
     assert first.shots.kept is not None
@@ -258,7 +260,7 @@ def test_meta_learning_is_done_once_per_recipe(stocked: Toy) -> None:
     for _ in range(2):
         bench = stocked.bench(Rich())
         bench.meta_learn(SHORT, bench.base_tasks(flip=False), 2)
-    assert len(Counting.asked) == 2
+    assert len(Counting.calls) == 2
 
 
 def test_a_meta_lora_is_trained_on_top_of_a_base_and_added_to_it(stocked: Toy) -> None:
@@ -266,8 +268,8 @@ def test_a_meta_lora_is_trained_on_top_of_a_base_and_added_to_it(stocked: Toy) -
     tasks = bench.base_tasks(flip=False)
     (base, *_) = (adapter_of(entry.factors) for entry in bench.pool())
     images = torch.rand(3, 3, 16, 16)
-    still = Choice("meta-learner", "counting", (("iterations", 1), ("warmup", 1), ("lr", 1e-9)))
-    alone, above = bench.meta_learn(still, tasks, 2), bench.meta_learn(still, tasks, 2, base=base)
+    untrained = Choice("meta-learner", "counting", (("iterations", 1), ("warmup", 1), ("lr", 1e-9)))
+    alone, above = bench.meta_learn(untrained, tasks, 2), bench.meta_learn(untrained, tasks, 2, base=base)
     assert torch.allclose(bench.adapted(above).embed(images), bench.adapted(base).embed(images), atol=1e-5)
     assert not torch.allclose(bench.adapted(above).embed(images), bench.adapted(alone).embed(images), atol=1e-3)
     trained = [bench.meta_learn(SHORT, tasks, 2, base=b) for b in (None, base)]
@@ -275,21 +277,21 @@ def test_a_meta_lora_is_trained_on_top_of_a_base_and_added_to_it(stocked: Toy) -
     assert any(not torch.allclose(moved[0][slot], moved[1][slot] - moved[2][slot]) for slot in moved[0])
 
 
-def test_meta_learning_on_other_tasks_is_done_anew(stocked: Toy) -> None:
+def test_meta_learning_on_other_tasks_is_repeated(stocked: Toy) -> None:
     bench = stocked.bench(Rich())
     for flip in (False, True):
         bench.meta_learn(SHORT, bench.base_tasks(flip=flip), 2)
-    assert len(Counting.asked) == 4
+    assert len(Counting.calls) == 4
 
 
-def test_a_meta_lora_acts_on_the_layers_that_were_asked_for(stocked: Toy) -> None:
+def test_a_meta_lora_acts_on_the_requested_layers(stocked: Toy) -> None:
     bench = stocked.bench(Rich())
     adapter = bench.meta_learn(SHORT, bench.base_tasks(flip=False), 2, ("fc1", "proj"))
     assert {name.split(".", 2)[2].partition("[")[0] for name in adapter.tensors} == {"mlp.fc1", "attn.proj"}
     assert adapter.tensors.keys() != bench.meta_learn(SHORT, bench.base_tasks(flip=False), 2).tensors.keys()
 
 
-def test_what_was_taken_from_the_cache_still_tells_its_cost(stocked: Toy) -> None:
+def test_a_cached_stage_keeps_its_cost(stocked: Toy) -> None:
     benches: list[Bench] = []
     for _ in range(2):
         benches.append(stocked.bench(Rich()))
@@ -308,9 +310,9 @@ def test_validation_trials_are_the_same_for_two_methods(stocked: Toy) -> None:
     stocked.offer(methods=[Other])
     ours, theirs = (stocked.bench(method).validation_episodes(5) for method in (Rich(), Other()))
     assert len(ours) == len(theirs) == 5
-    for one, other in zip(ours, theirs, strict=True):
-        assert torch.equal(one.support.images, other.support.images)
-        assert torch.equal(one.query.images, other.query.images)
+    for first, second in zip(ours, theirs, strict=True):
+        assert torch.equal(first.support.images, second.support.images)
+        assert torch.equal(first.query.images, second.query.images)
 
 
 def test_validation_trials_have_the_shape_of_the_track(stocked: Toy) -> None:
@@ -319,14 +321,14 @@ def test_validation_trials_have_the_shape_of_the_track(stocked: Toy) -> None:
     assert Counter(trial.query.labels.tolist()) == {0: 3, 1: 3}
 
 
-def test_validation_classes_too_poor_for_the_track_are_told(stocked: Toy) -> None:
+def test_validation_classes_with_too_few_images_are_an_error(stocked: Toy) -> None:
     bench = stocked.bench(Rich())
     bench.track = replace(bench.track, query=50)
     with pytest.raises(EpisodeError, match="needs 51 images of every class"):
         bench.validation_episodes(1)
 
 
-def test_a_track_without_validation_classes_is_told(stocked: Toy) -> None:
+def test_a_track_without_validation_classes_is_an_error(stocked: Toy) -> None:
     bench = stocked.bench(Rich())
     bench.track = replace(bench.track, sources=())
     with pytest.raises(EpisodeError, match="has no validation classes"):
@@ -357,7 +359,7 @@ def test_random_streams_have_names(stocked: Toy) -> None:
     assert not torch.equal(first, other)
 
 
-def test_what_was_remembered_is_not_computed_again(stocked: Toy) -> None:
+def test_cached_json_is_not_computed_again(stocked: Toy) -> None:
     made: list[int] = []
 
     def make() -> dict[str, object]:
@@ -368,10 +370,10 @@ def test_what_was_remembered_is_not_computed_again(stocked: Toy) -> None:
     assert (actual, len(made)) == ([{"lr": 0.1}] * 2, 1)
 
 
-def test_what_another_version_made_is_made_anew(stocked: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_artifacts_of_another_version_are_computed_again(stocked: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     kept: list[int] = []
 
-    def make(tell: Any) -> dict[str, torch.Tensor]:
+    def make(report: Any) -> dict[str, torch.Tensor]:
         kept.append(1)
         return {"weight": torch.zeros(1)}
 
@@ -381,12 +383,12 @@ def test_what_another_version_made_is_made_anew(stocked: Toy, monkeypatch: pytes
         bench.cached_tensors("training", {}, make)
         tasks = bench.surrogate_tasks(bench.surrogates(GREY, NONE, 3), 1.0, flip=False)
         bench.meta_learn(SHORT, tasks, 2)
-    assert (len(Grey.asked), len(kept)) == (2 * LORAS, 2)
-    assert len(Counting.asked) == 2 * 2
+    assert (len(Grey.calls), len(kept)) == (2 * LORAS, 2)
+    assert len(Counting.calls) == 2 * 2
 
 
-def test_what_was_kept_of_a_pool_is_not_that_of_a_part_of_it(stocked: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
-    def make(tell: Any) -> dict[str, torch.Tensor]:
+def test_artifacts_of_a_pool_are_not_reused_for_a_part_of_it(stocked: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    def make(report: Any) -> dict[str, torch.Tensor]:
         return {"loras": torch.tensor(len(stocked.bench(Rich()).pool()))}
 
     whole = stocked.bench(Rich())
@@ -397,12 +399,12 @@ def test_what_was_kept_of_a_pool_is_not_that_of_a_part_of_it(stocked: Toy, monke
     assert stocked.bench(Rich()).cached_tensors("training", {}, make)["loras"] == 2
 
 
-def test_what_was_kept_is_not_computed_again_and_costs_a_stage(stocked: Toy) -> None:
+def test_cached_tensors_are_not_computed_again_and_are_a_stage(stocked: Toy) -> None:
     made: list[int] = []
 
-    def make(tell: Any) -> dict[str, torch.Tensor]:
+    def make(report: Any) -> dict[str, torch.Tensor]:
         made.append(1)
-        tell(1, 1)
+        report(1, 1)
         return {"weight": torch.arange(3.0)}
 
     benches = [stocked.bench(Rich()) for _ in range(2)]

@@ -1,4 +1,4 @@
-"""Cards of components: two sentences, sources, help of options, an example that may be shown."""
+"""Cards of components: two sentences, sources, help of options, an optional example."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ def catalogue_of(dataset: type[FewShotDataset]) -> Catalogue:
     return Catalogue(host)
 
 
-def test_a_data_set_has_its_licence_and_the_example_that_it_offers() -> None:
+def test_a_data_set_has_its_licence_and_its_example() -> None:
     card = card_of(catalogue_of(Shown), "dataset", "squares")
     assert card is not None
     assert (card.summary, card.license, card.example) == ("Squares.", "CC0", Example(("a", "b"), b"PNG"))
 
 
-def test_a_failing_or_huge_example_costs_the_picture_only() -> None:
+def test_a_failing_or_huge_example_removes_only_the_picture() -> None:
     @dataclass(frozen=True)
     class Failing(Shown):
         """Squares."""
@@ -86,7 +86,7 @@ def test_a_failing_or_huge_example_costs_the_picture_only() -> None:
 
 
 @pytest.mark.parametrize(("kind", "name"), [("method", "none such"), ("no kind", "x"), ("track", "squares")])
-def test_what_no_plugin_provides_has_no_card(kind: str, name: str) -> None:
+def test_an_unknown_component_has_no_card(kind: str, name: str) -> None:
     assert card_of(catalogue_of(Shown), kind, name) is None
 
 
@@ -110,7 +110,7 @@ def test_a_shipped_data_set_has_an_example_that_may_be_shown(dataset: type[FewSh
         assert picture.size == (WAY * SIDE, (1 + QUERIES) * SIDE)
 
 
-@pytest.mark.parametrize("name", ["digits", "glyphs"])  # those that are decoded quickly
+@pytest.mark.parametrize("name", ["digits", "glyphs"])  # fast to decode
 def test_a_shipped_example_is_made_of_novel_classes(name: str) -> None:
     (dataset,) = (cls for cls in DATASETS if cls.name == name)
     example = dataset().example()

@@ -1,4 +1,4 @@
-"""Names select; what cannot be used is left out with a sentence and nothing else is."""
+"""Components are selected by name; unusable components alone are excluded, with a message."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def catalogue(*plugins: str) -> Catalogue:
     return Catalogue(load_plugins(only=frozenset(plugins)))
 
 
-def test_a_component_is_found_by_kind_and_name(install: Install) -> None:
+def test_a_component_is_selected_by_kind_and_name(install: Install) -> None:
     install("walk", learner("walker"), version="0.3")
     actual = catalogue("walk")
     assert actual.component("meta-learner", "walker").name == "walker"
@@ -46,7 +46,7 @@ def test_a_component_is_found_by_kind_and_name(install: Install) -> None:
     assert actual.origin("meta-learner", "walker") == "freeshot-walk 0.3"
 
 
-def test_a_typo_is_answered_with_the_nearest_name(install: Install) -> None:
+def test_for_a_typo_the_nearest_name_is_suggested(install: Install) -> None:
     install("walk", learner("walker"))
     with pytest.raises(UnknownNameError) as message:
         catalogue("walk").component("meta-learner", "walkr")
@@ -68,12 +68,12 @@ def test_an_unknown_name_does_not_mention_failures_of_another_kind(install: Inst
     assert "angry" not in str(message.value)
 
 
-def test_an_unknown_kind_is_answered_too() -> None:
+def test_for_an_unknown_kind_the_nearest_is_suggested() -> None:
     with pytest.raises(UnknownNameError, match=r"No kind is called 'metalearner'. Did you mean 'meta-learner'"):
         catalogue().names("metalearner")
 
 
-def test_two_classes_of_one_name_name_both_modules_and_versions(install: Install) -> None:
+def test_for_two_classes_of_the_same_name_both_modules_and_versions_are_named(install: Install) -> None:
     install("ann", learner("walker", 1))
     install("bob", learner("walker", 2), version="2.0")
     install("sue", learner("runner"))
@@ -87,7 +87,7 @@ def test_two_classes_of_one_name_name_both_modules_and_versions(install: Install
     assert actual.names("meta-learner") == ("runner",)
 
 
-def test_one_class_offered_twice_is_one_class(install: Install) -> None:
+def test_a_class_offered_twice_is_registered_once(install: Install) -> None:
     install("ann", learner("walker"))
     install(
         "bob", "from fake_ann import Learner0\n@hookimpl\ndef freeshot_meta_learners(): return [Learner0, Learner0]"
@@ -95,7 +95,7 @@ def test_one_class_offered_twice_is_one_class(install: Install) -> None:
     assert catalogue("ann", "bob").names("meta-learner") == ("walker",)
 
 
-def test_one_name_in_two_kinds_is_no_conflict(install: Install) -> None:
+def test_the_same_name_in_two_kinds_is_not_a_conflict(install: Install) -> None:
     install("walk", learner("same"))
     track = "Track(name='same', dataset='d', pool='p', sources=(), backbone='b')"
     install("path", f"@hookimpl\ndef freeshot_tracks(): return [{track}]")
@@ -112,7 +112,7 @@ def test_a_hook_that_cannot_import_its_classes_is_a_failure_of_its_plugin(instal
     assert [failure.name for failure in actual.host.failures] == ["angry"]
 
 
-def test_a_kind_is_asked_for_only_when_needed_and_once(install: Install) -> None:
+def test_the_hook_of_a_kind_is_called_only_when_needed_and_once(install: Install) -> None:
     install("count", "calls = []\n@hookimpl\ndef freeshot_tracks():\n    calls.append(1)\n    return []")
     actual = catalogue("count")
     assert not actual.names("meta-learner")
@@ -146,7 +146,7 @@ UNUSABLE = {
 
 
 @pytest.mark.parametrize("why", UNUSABLE)
-def test_an_unusable_class_is_left_out_with_the_reason(install: Install, why: str) -> None:
+def test_an_unusable_class_is_excluded_with_the_reason(install: Install, why: str) -> None:
     install("odd", f"{UNUSABLE[why]}\n@hookimpl\ndef freeshot_meta_learners(): return [C]")
     install("walk", learner("walker"))
     actual = catalogue("odd", "walk")
@@ -156,19 +156,19 @@ def test_an_unusable_class_is_left_out_with_the_reason(install: Install, why: st
     assert why in failure.reason
 
 
-def test_an_unusable_class_does_not_take_its_neighbours_along(install: Install) -> None:
+def test_an_unusable_class_does_not_exclude_others_of_its_plugin(install: Install) -> None:
     install("walk", learner("walker").replace("[Learner0]", "[int, Learner0]"))
     assert catalogue("walk").names("meta-learner") == ("walker",)
 
 
-def test_a_hook_that_returns_nothing_is_told_to_return_a_list(install: Install) -> None:
+def test_a_hook_that_does_not_return_a_list_is_a_failure(install: Install) -> None:
     install("mute", "@hookimpl\ndef freeshot_methods(): pass")
     actual = catalogue("mute")
     assert not actual.names("method")
     assert "returned None, which is not a list" in actual.host.failures[0].reason
 
 
-def test_a_generator_that_breaks_half_way_is_a_failure_of_its_plugin(install: Install) -> None:
+def test_a_generator_that_raises_is_a_failure_of_its_plugin(install: Install) -> None:
     install("half", "@hookimpl\ndef freeshot_tracks():\n    yield from ()\n    raise OSError('half way')")
     actual = catalogue("half")
     assert not actual.tracks()
@@ -191,16 +191,16 @@ def tracks(install: Install) -> Catalogue:
     return catalogue("tracks")
 
 
-def test_patterns_choose_tracks_in_the_order_of_their_names(tracks: Catalogue) -> None:
+def test_patterns_select_tracks_in_the_order_of_their_names(tracks: Catalogue) -> None:
     assert [track.name for track in tracks.match_tracks(["b/*", "a/*/1s"])] == ["a/x/1s", "b/x/1s"]
 
 
-def test_a_pattern_that_fits_nothing_is_answered_like_a_typo(tracks: Catalogue) -> None:
+def test_for_a_pattern_without_a_match_the_nearest_name_is_suggested(tracks: Catalogue) -> None:
     with pytest.raises(UnknownNameError, match=r"No track is called 'a/y/6s'. Did you mean 'a/y/5s'"):
         tracks.match_tracks(["a/x/1s", "a/y/6s"])
 
 
-def test_a_track_is_a_track(tracks: Catalogue) -> None:
+def test_a_track_is_selected_by_name_with_its_origin(tracks: Catalogue) -> None:
     assert isinstance(tracks.track("a/x/1s"), Track)
     assert tracks.origin("track", "a/x/1s") == "freeshot-tracks 1.0"
 
@@ -233,7 +233,7 @@ def test_suites_pools_penalties_and_columns_are_collected(install: Install) -> N
     ("suites", "main"),
     [((("a", False),), "a"), ((("a", False), ("b", True)), "b"), ((("a", False), ("b", False)), None), ((), None)],
 )
-def test_the_main_suite_is_the_flagged_or_the_only_one(
+def test_the_main_suite_is_the_flagged_or_the_only_suite(
     install: Install, suites: tuple[tuple[str, bool], ...], main: str | None
 ) -> None:
     made = ", ".join(f"Suite({name!r}, '', ('*',), {{}}, main={flag})" for name, flag in suites)
@@ -242,7 +242,7 @@ def test_the_main_suite_is_the_flagged_or_the_only_one(
     assert (suite and suite.name) == main
 
 
-def test_two_tracks_of_one_name_are_both_refused(install: Install) -> None:
+def test_two_tracks_of_the_same_name_are_both_refused(install: Install) -> None:
     track = "Track(name='same', dataset='d', pool='p', sources=(), backbone='b', version={})"
     install("ann", f"@hookimpl\ndef freeshot_tracks(): return [{track.format(1)}]")
     install("bob", f"@hookimpl\ndef freeshot_tracks(): return [{track.format(2)}]")
@@ -251,7 +251,7 @@ def test_two_tracks_of_one_name_are_both_refused(install: Install) -> None:
         actual.track("same")
 
 
-def test_a_value_of_the_wrong_type_is_left_out(install: Install) -> None:
+def test_a_value_of_the_wrong_type_is_excluded(install: Install) -> None:
     install("odd", "@hookimpl\ndef freeshot_tracks(): return ['a/x/1s']")
     actual = catalogue("odd")
     assert not actual.tracks()

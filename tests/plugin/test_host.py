@@ -1,4 +1,4 @@
-"""One plugin's failure is its own."""
+"""A failure of a plugin does not affect other plugins."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_broken_plugin_does_not_hide_the_others(install: Install) -> None:
     )
 
 
-def test_a_plugin_that_leaves_the_interpreter_does_not_end_us(install: Install) -> None:
+def test_a_plugin_that_calls_sys_exit_does_not_end_the_process(install: Install) -> None:
     install("quitter", "import sys; sys.exit(3)")
     install("good", GOOD)
     host = load_plugins()
@@ -88,12 +88,12 @@ def test_a_hook_with_wrong_arguments_fails_its_plugin_only(install: Install) -> 
     assert "\n" not in only_failure(host).reason
 
 
-def test_a_hook_without_its_marker_is_not_passed_over(install: Install) -> None:
+def test_a_hook_without_its_marker_is_a_failure(install: Install) -> None:
     install("unmarked", "def freeshot_tracks(): return []")
     assert "freeshot_tracks without @hookimpl" in only_failure(load_plugins()).reason
 
 
-def test_a_failed_plugin_leaves_no_hook_behind(install: Install) -> None:
+def test_the_hooks_of_a_failed_plugin_are_removed(install: Install) -> None:
     install("misspelt", "@hookimpl\ndef freeshot_metalearners(): return []\n" + GOOD)
     host = load_plugins()
     assert not host.manager.has_plugin("misspelt")
@@ -111,7 +111,7 @@ def test_a_name_claimed_by_two_distributions_loads_neither_and_names_both(instal
     )
 
 
-def test_one_distribution_found_twice_is_no_conflict(install: Install) -> None:
+def test_the_same_distribution_listed_twice_is_not_a_conflict(install: Install) -> None:
     install("good", GOOD, dist="freeshot-good", version="1.0")
     install("good", GOOD, dist="Freeshot_Good", version="1.0.dev0")
     host = load_plugins()
@@ -120,7 +120,7 @@ def test_one_distribution_found_twice_is_no_conflict(install: Install) -> None:
 
 
 @pytest.mark.parametrize(("needs", "verdict"), [("freeshot>=9", "too old"), ("freeshot<0.0.1", "too new")])
-def test_a_plugin_for_another_version_is_told_so_with_both_versions(install: Install, needs: str, verdict: str) -> None:
+def test_for_a_plugin_for_another_version_both_versions_are_named(install: Install, needs: str, verdict: str) -> None:
     install("dated", "raise RuntimeError('must not even be imported')", needs=needs)
     reason = only_failure(load_plugins()).reason
     assert needs in reason
@@ -129,7 +129,7 @@ def test_a_plugin_for_another_version_is_told_so_with_both_versions(install: Ins
 
 
 @pytest.mark.parametrize("needs", ["freeshot>=0.1,<0.2", "freeshot", "freeshot-other>=9", 'freeshot>=9; extra == "x"'])
-def test_a_bound_that_fits_or_speaks_of_something_else_is_no_obstacle(install: Install, needs: str) -> None:
+def test_a_bound_that_fits_or_concerns_another_package_is_accepted(install: Install, needs: str) -> None:
     install("good", GOOD, needs=needs)
     assert "good" in loaded(load_plugins())
 
@@ -141,7 +141,7 @@ def test_the_environment_limits_the_set(install: Install, monkeypatch: pytest.Mo
     assert loaded(load_plugins()) == {"good"}
 
 
-def test_an_empty_environment_variable_loads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_an_empty_environment_variable_no_plugin_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FREESHOT_PLUGINS", "")
     assert not load_plugins().loaded
 
@@ -154,14 +154,14 @@ def test_an_unknown_name_in_the_set_is_one_warning(install: Install, monkeypatch
     assert "No plugin is called 'goood'. Did you mean 'good'?" in only_failure(host).reason
 
 
-def test_a_plugin_can_be_left_out(install: Install) -> None:
+def test_a_plugin_can_be_excluded(install: Install) -> None:
     install("broken", "import no_such_module")
     host = load_plugins(without=frozenset({"broken"}))
     assert "broken" not in loaded(host)
     assert not host.failures
 
 
-def test_a_hook_that_raises_is_noted_and_the_others_answer(install: Install) -> None:
+def test_a_hook_that_raises_is_recorded_and_the_others_return_results(install: Install) -> None:
     install("angry", "@hookimpl\ndef freeshot_tracks(): raise OSError('the disk is gone')")
     install("good", GOOD)
     host = load_plugins()
@@ -176,7 +176,7 @@ def test_a_hook_may_take_fewer_arguments_than_its_specification(install: Install
     assert list(results.values()) == ["heard"]
 
 
-def test_a_failure_is_noted_once(install: Install) -> None:
+def test_a_failure_is_recorded_once(install: Install) -> None:
     install("angry", "@hookimpl\ndef freeshot_tracks(): raise OSError")
     host = load_plugins()
     list(host.results("freeshot_tracks"))
@@ -184,7 +184,7 @@ def test_a_failure_is_noted_once(install: Install) -> None:
     assert len(host.failures) == 1
 
 
-def test_a_module_can_be_registered_by_hand() -> None:
+def test_a_module_can_be_registered_explicitly() -> None:
     host = load_plugins(only=frozenset())
     host.register(type("Toy", (), {}), PluginInfo("toy", "freeshot", "0.1.0"))
     assert [info.origin for info in host.loaded] == ["freeshot 0.1.0"]
@@ -219,7 +219,7 @@ def test_a_file_is_a_plugin_named_by_its_content(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "source", "complaint"),
+    ("name", "source", "message"),
     [
         ("a.txt", FILE, "is not a Python file"),
         ("gone.py", None, "cannot be read (No such file or directory)"),
@@ -229,19 +229,19 @@ def test_a_file_is_a_plugin_named_by_its_content(tmp_path: Path) -> None:
         ("empty.py", "", "implements no hook of freeshot, but a plugin file must implement at least one"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_an_error(tmp_path: Path, name: str, source: str | None, complaint: str) -> None:
+def test_a_file_that_cannot_be_used_is_an_error(tmp_path: Path, name: str, source: str | None, message: str) -> None:
     if source is not None:
         (tmp_path / name).write_text(source)
     host = load_plugins()
     before = host.failures
     with pytest.raises(PluginError) as caught:
         host.load_file(tmp_path / name)
-    assert complaint in str(caught.value)
+    assert message in str(caught.value)
     assert host.failures == before
     assert not [name for name in sys.modules if name.startswith("freeshot_file_broken")]
 
 
-def test_a_plugin_that_keeps_everybody_waiting_is_used_and_named(install: Install) -> None:
+def test_a_plugin_that_loads_slowly_is_used_and_named(install: Install) -> None:
     install("slow", f"import time; time.sleep({SLOW + 0.05})\n{GOOD}")
     host = load_plugins(only=frozenset({"slow"}))
     assert loaded(host) == {"slow"}

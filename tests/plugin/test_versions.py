@@ -1,4 +1,4 @@
-"""A plugin installed from a folder changes under one version; its name for records and caches changes with it."""
+"""A plugin installed from a folder may change without a new version; its version in records and caches changes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def version_of(name: str) -> str:
     return next(info.version for info in load_plugins().loaded if info.name == name)
 
 
-def test_what_an_index_shipped_goes_by_its_version(install: Install) -> None:
+def test_a_plugin_from_an_index_keeps_its_version(install: Install) -> None:
     install("walker", WALKER.format(factor=1), version="0.3")
     assert version_of("walker") == "0.3"
 
@@ -54,8 +54,8 @@ def test_an_edit_of_an_editable_plugin_is_another_version(install: Install, tmp_
     assert version_of("walker") == first
 
 
-def test_what_the_edited_code_makes_is_never_taken_from_the_cache(install: Install, tmp_path: Path) -> None:
-    """The version is part of where a component comes from, and that of what is kept of its work."""
+def test_artifacts_of_edited_code_are_never_loaded_from_the_cache(install: Install, tmp_path: Path) -> None:
+    """The version is part of the origin of a component, and the origin of the key of its artifacts."""
     from freeshot.pipeline.resolve import resolve_component
     from freeshot.plugin.catalogue import Catalogue
 
@@ -70,7 +70,7 @@ def test_what_the_edited_code_makes_is_never_taken_from_the_cache(install: Insta
 
 
 def package(site: Path, *, dist: str = "mine", direct: bool = True, version: str = "1.0") -> EntryPoint:
-    """Lay a package of two files down as pip would, and import the one that the entry point names."""
+    """Write a package of two files as pip would, and return its entry point."""
     (site / "fake_pack").mkdir(parents=True)
     for name in ("__init__", "plugin", "losses"):
         (site / "fake_pack" / f"{name}.py").write_text("SCALE = 1\n")
@@ -91,7 +91,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         del sys.modules[name]
 
 
-def test_the_files_beside_the_plugin_count_too(site: Path) -> None:
+def test_the_files_beside_the_plugin_change_its_version(site: Path) -> None:
     point = package(site)
     point.load()
     before = exact_version(point)

@@ -21,7 +21,7 @@ WritePool = Callable[..., Path]
 
 @pytest.fixture(scope="session")
 def make_entry(backbone: Backbone) -> MakeEntry:
-    """Return a maker of strong LoRAs whose numbers fit into half precision, with heads of two classes."""
+    """Return a function that makes strong LoRAs, exact in half precision, with heads of two classes."""
 
     def make(number: int, rank: int = 2, scale: float = 0.3, targets: tuple[str, ...] = ("q", "v")) -> LoraEntry:
         rng = torch.Generator().manual_seed(number)
@@ -45,7 +45,7 @@ def make_entry(backbone: Backbone) -> MakeEntry:
 
 @pytest.fixture(scope="session")
 def write_pool(backbone: Backbone) -> WritePool:
-    """Return what writes entries as a whole pool."""
+    """Return a function that writes entries as a complete pool."""
 
     def write(folder: Path, *entries: LoraEntry) -> Path:
         widths = widths_of(backbone.vit, entries[0].factors)

@@ -1,4 +1,4 @@
-"""A trained adapter leaves as a PEFT adapter with the same features, and comes back as it was."""
+"""A trained adapter is exported as a PEFT adapter with the same features, and loaded again without a change."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def folder(tmp_path: Path, backbone: Backbone) -> Path:
     return tmp_path / "meta"
 
 
-@pytest.mark.filterwarnings("default")  # peft's imports warn of what is not ours
+@pytest.mark.filterwarnings("default")  # peft's imports raise warnings of other packages
 @pytest.mark.parametrize("targets", [("q", "v"), ("k",), ("q", "fc1", "proj"), TARGETS])
 def test_peft_loads_it_without_freeshot_with_equal_features(
     tmp_path: Path, backbone: Backbone, targets: tuple[str, ...]
@@ -50,8 +50,8 @@ def test_peft_loads_it_without_freeshot_with_equal_features(
     require_equal_features(tmp_path, backbone, trained(backbone, targets))
 
 
-@pytest.mark.filterwarnings("default")  # peft's imports warn of what is not ours
-def test_peft_loads_one_whose_layers_differ_in_rank(tmp_path: Path, backbone: Backbone) -> None:
+@pytest.mark.filterwarnings("default")  # peft's imports raise warnings of other packages
+def test_peft_loads_an_adapter_with_layers_of_different_ranks(tmp_path: Path, backbone: Backbone) -> None:
     require_equal_features(tmp_path, backbone, uneven(backbone))
 
 
@@ -69,14 +69,14 @@ def require_equal_features(tmp_path: Path, backbone: Backbone, adapter: Adapter)
     assert (theirs - plain).abs().max() > 0.05
 
 
-def test_it_comes_back_to_the_last_bit(folder: Path, backbone: Backbone) -> None:
+def test_an_adapter_is_loaded_without_a_changed_bit(folder: Path, backbone: Backbone) -> None:
     opened, written = open_adapter(folder, backbone), trained(backbone)
     assert opened.tensors.keys() == written.tensors.keys()
     assert all(torch.equal(tensor, written.tensors[name]) for name, tensor in opened.tensors.items())
     assert opened.facts == {"pool": "toy"}
 
 
-def test_layers_of_lower_rank_come_back_filled_up_with_zeros(tmp_path: Path, backbone: Backbone) -> None:
+def test_layers_of_lower_rank_are_loaded_padded_with_zeros(tmp_path: Path, backbone: Backbone) -> None:
     adapter = uneven(backbone)
     export_adapter(tmp_path, adapter, backbone, {})
     opened, written = factors_of(open_adapter(tmp_path, backbone)), factors_of(adapter)
@@ -92,7 +92,7 @@ def refusal(folder: Path, backbone: Backbone) -> str:
     return str(caught.value)
 
 
-def test_a_folder_without_card_is_no_adapter(tmp_path: Path, backbone: Backbone) -> None:
+def test_a_folder_without_a_card_is_refused(tmp_path: Path, backbone: Backbone) -> None:
     assert refusal(tmp_path, backbone) == (
         f"{tmp_path} is not an adapter: it has no freeshot.json. Make one with 'freeshot recycle'."
     )
@@ -105,7 +105,7 @@ def test_an_adapter_of_another_backbone_is_refused(folder: Path, backbone: Backb
 
 
 @pytest.mark.parametrize("key", ["format", "backbone", "backbone_sha256", "rank", "rows", "sha256"])
-def test_a_card_that_lacks_something_is_refused(folder: Path, backbone: Backbone, key: str) -> None:
+def test_a_card_without_a_required_field_is_refused(folder: Path, backbone: Backbone, key: str) -> None:
     card = json.loads((folder / "freeshot.json").read_text())
     del card[key]
     (folder / "freeshot.json").write_text(json.dumps(card))

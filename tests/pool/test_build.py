@@ -32,7 +32,7 @@ from freeshot.pool.train_loras import TuningTask
 
 
 @pytest.fixture(autouse=True)
-def _toys_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def _only_toy_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FREESHOT_PLUGINS", "toy")
 
 
@@ -50,18 +50,18 @@ def tuned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-class Ears:
-    """Note how far a build says it is; without a list, fail at every event."""
+class ProgressListener:
+    """Record the progress events of a build; without a list, fail at every event."""
 
-    def __init__(self, heard: list[tuple[int, int]] | None) -> None:
-        self.heard = heard
+    def __init__(self, received: list[tuple[int, int]] | None) -> None:
+        self.received = received
 
     @hookimpl
     def freeshot_event(self, event: Event) -> None:
-        if self.heard is None:
-            raise OSError("no ears")
+        if self.received is None:
+            raise OSError("no list")
         if isinstance(event, Progress):
-            self.heard.append((event.done, event.total))
+            self.received.append((event.done, event.total))
 
 
 def request(out: Path, **changes: Any) -> PoolRequest:
@@ -75,7 +75,7 @@ def built(out: Path, **changes: Any) -> LoraPool:
 
 
 def interrupted(out: Path, **changes: Any) -> None:
-    """Build until all is tuned, and be stopped before the card is written."""
+    """Build until all LoRAs are tuned, and interrupt before the card is written."""
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
@@ -101,9 +101,9 @@ def test_the_same_request_builds_the_same_pool(tmp_path: Path) -> None:
     assert built(tmp_path / "a").sha256 == built(tmp_path / "b").sha256
 
 
-def test_how_many_are_tuned_at_once_changes_no_task(tmp_path: Path) -> None:
-    apart = built(tmp_path / "a")
-    assert [e.classes for e in built(tmp_path / "b", at_once=8).entries] == [e.classes for e in apart.entries]
+def test_the_number_of_loras_tuned_at_once_changes_no_task(tmp_path: Path) -> None:
+    single = built(tmp_path / "a")
+    assert [e.classes for e in built(tmp_path / "b", at_once=8).entries] == [e.classes for e in single.entries]
 
 
 def test_fewer_held_out_images_change_no_lora(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,17 +115,17 @@ def test_fewer_held_out_images_change_no_lora(tmp_path: Path, monkeypatch: pytes
         return tune(backbone, tasks, *rest)
 
     monkeypatch.setattr(building, "tune", watched)
-    every, few = built(tmp_path / "every"), built(tmp_path / "few", held_out_images=1)
+    all_images, few = built(tmp_path / "every"), built(tmp_path / "few", held_out_images=1)
     assert held_out[2:] == [3, 3]  # one of each class
     assert min(held_out[:2]) > 3
-    for one, other in zip(every, few, strict=True):
-        for slot, (a, b) in one.factors.items():
-            assert a.equal(other.factors[slot][0])
-            assert b.equal(other.factors[slot][1])
-        assert one.facts["training_images"] == other.facts["training_images"]
+    for first, second in zip(all_images, few, strict=True):
+        for slot, (a, b) in first.factors.items():
+            assert a.equal(second.factors[slot][0])
+            assert b.equal(second.factors[slot][1])
+        assert first.facts["training_images"] == second.facts["training_images"]
 
 
-def test_an_interrupted_build_tunes_only_what_is_missing(tmp_path: Path, tuned: list[str]) -> None:
+def test_an_interrupted_build_tunes_only_the_missing_loras(tmp_path: Path, tuned: list[str]) -> None:
     whole = built(tmp_path / "whole")
     tuned.clear()
     interrupted(tmp_path / "pool")
@@ -141,7 +141,7 @@ def test_a_build_that_lacks_only_its_card_tunes_nothing(tmp_path: Path, tuned: l
     assert len(tuned) == 2
 
 
-def test_a_note_of_what_was_overwritten_since_is_not_believed(tmp_path: Path, tuned: list[str]) -> None:
+def test_a_note_of_overwritten_loras_is_ignored(tmp_path: Path, tuned: list[str]) -> None:
     whole = built(tmp_path / "whole")
     interrupted(tmp_path / "pool")
     interrupted(tmp_path / "pool", seed=1)
@@ -150,17 +150,17 @@ def test_a_note_of_what_was_overwritten_since_is_not_believed(tmp_path: Path, tu
     assert tuned == ["lora-000", "lora-001"]
 
 
-@pytest.mark.parametrize("spoilt", ["", "{", "[1]", '[{"name": "lora-001"}]', "[" * 100_000])
-def test_a_spoilt_note_costs_only_its_block(tmp_path: Path, tuned: list[str], spoilt: str) -> None:
+@pytest.mark.parametrize("damaged", ["", "{", "[1]", '[{"name": "lora-001"}]', "[" * 100_000])
+def test_a_damaged_note_repeats_only_its_block(tmp_path: Path, tuned: list[str], damaged: str) -> None:
     whole = built(tmp_path / "whole")
     tuned.clear()
     interrupted(tmp_path / "pool")
-    next((tmp_path / "pool").glob(".block-001-*")).write_text(spoilt)
+    next((tmp_path / "pool").glob(".block-001-*")).write_text(damaged)
     assert built(tmp_path / "pool").sha256 == whole.sha256
     assert tuned == ["lora-000", "lora-001", "lora-001"]
 
 
-def test_notes_that_another_build_took_away_are_not_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_notes_that_another_build_removed_are_not_required(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written = store.write_card
 
     def faster(*arguments: Any) -> None:
@@ -173,32 +173,32 @@ def test_notes_that_another_build_took_away_are_not_missed(tmp_path: Path, monke
     assert len(built(tmp_path)) == 2
 
 
-def test_a_whole_pool_keeps_no_notes(tmp_path: Path) -> None:
+def test_a_finished_pool_keeps_no_notes(tmp_path: Path) -> None:
     interrupted(tmp_path)
     assert len(list(tmp_path.glob(building.NOTES))) == 2
     built(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lora-000", "lora-001", "pool.json"]
 
 
-def test_a_build_tells_how_far_it_is_within_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_build_reports_its_progress_within_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = itertools.count()
     monkeypatch.setattr(building, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
     host = load_plugins()
-    heard: list[tuple[int, int]] = []
-    host.manager.register(Ears(heard))
+    received: list[tuple[int, int]] = []
+    host.manager.register(ProgressListener(received))
     build_pool(request(tmp_path, count=3, at_once=2), Catalogue(host), host)
-    assert heard == [(2, 6), (4, 6), (4, 6), (5, 6), (6, 6), (6, 6)]
+    assert received == [(2, 6), (4, 6), (4, 6), (5, 6), (6, 6), (6, 6)]
 
 
-def test_a_listener_that_raises_costs_no_pool(tmp_path: Path) -> None:
+def test_a_listener_that_raises_does_not_stop_the_build(tmp_path: Path) -> None:
     host = load_plugins()
-    host.manager.register(Ears(None))
+    host.manager.register(ProgressListener(None))
     assert len(build_pool(request(tmp_path), Catalogue(host), host)) == 2
     assert any(failure.hook == "freeshot_event" for failure in host.failures)
 
 
 @pytest.mark.parametrize("change", [{"steps": 3}, {"seed": 1}, {"rank": 1}, {"way": 2}, {"lr": 0.1}])
-def test_another_recipe_takes_nothing_from_an_interrupted_build(
+def test_another_recipe_reuses_nothing_of_an_interrupted_build(
     tmp_path: Path, tuned: list[str], change: dict[str, Any]
 ) -> None:
     interrupted(tmp_path, count=1)
@@ -248,7 +248,7 @@ def test_a_build_that_was_killed_continues_and_ends_with_the_same_bits(tmp_path:
     assert continued.sha256 == built(tmp_path / "whole", steps=steps).sha256
 
 
-def test_two_builds_at_once_share_the_loras_out(tmp_path: Path, tuned: list[str]) -> None:
+def test_two_builds_at_once_share_the_work(tmp_path: Path, tuned: list[str]) -> None:
     with ThreadPoolExecutor(2) as both:
         pools = list(both.map(lambda _: built(tmp_path / "pool", count=4, steps=20), range(2)))
     assert sorted(tuned) == ["lora-000", "lora-001", "lora-002", "lora-003"]

@@ -1,4 +1,4 @@
-"""Anyone's LoRAs come in with equal features, or one sentence names the file and what is wrong."""
+"""Third-party LoRAs are imported with equal features, or an error names the file and the problem."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def images() -> Tensor:
 
 @pytest.fixture
 def save_peft(tmp_path: Path, backbone: Backbone) -> SavePeft:
-    """Return what lets PEFT itself save a LoRA of the toy network, with head and labels beside it."""
+    """Return a function that saves a LoRA of the toy network with PEFT, with head and labels beside it."""
 
     def save(name: str = "mine", seed: int = 0, labels: Any = ("cat", "dog"), **options: Any) -> Path:
         from peft import LoraConfig, get_peft_model
@@ -75,7 +75,7 @@ def edit(folder: Path, file: str, change: Callable[[dict[str, Tensor]], object])
     save_file(tensors, folder / file)
 
 
-@pytest.mark.filterwarnings("default")  # peft's imports warn of what is not ours
+@pytest.mark.filterwarnings("default")  # peft's imports raise warnings of other packages
 @pytest.mark.parametrize(
     "options",
     [
@@ -85,7 +85,7 @@ def edit(folder: Path, file: str, change: Callable[[dict[str, Tensor]], object])
         {"target_modules": ["qkv", "fc1"], "rank_pattern": {"mlp.fc1": 1}, "alpha_pattern": {"attn.qkv": 2}},
     ],
 )
-def test_what_peft_saved_gives_the_features_that_peft_gives(
+def test_a_lora_saved_by_peft_gives_the_features_of_peft(
     save_peft: SavePeft, backbone: Backbone, images: Tensor, options: dict[str, Any]
 ) -> None:
     from peft import PeftModel
@@ -102,29 +102,32 @@ def test_what_peft_saved_gives_the_features_that_peft_gives(
 
 
 @pytest.mark.parametrize(
-    ("config", "told"),
+    ("config", "message"),
     [
         ([], "is not a JSON object"),
         ({"lora_alpha": "8"}, "has a lora_alpha of '8', which is not a positive number"),
         ({"lora_alpha": -1}, "has a lora_alpha of -1"),
         ({"alpha_pattern": 3}, "has an invalid alpha_pattern: expected layer names"),
-        ({"alpha_pattern": {"(a+)+b": 2}}, "or simple patterns of them"),  # would take for ever
+        ({"alpha_pattern": {"(a+)+b": 2}}, "or simple patterns of them"),  # exponential time
         ({"alpha_pattern": {"(": 2}}, "or simple patterns of them"),
-        ({"alpha_pattern": {"(?i)qkv": 4}}, "or simple patterns of them"),  # one alone, none where PEFT puts it
+        (
+            {"alpha_pattern": {"(?i)qkv": 4}},
+            "or simple patterns of them",
+        ),  # valid alone, invalid inside the pattern of PEFT
         ({"use_qalora": True}, "sets use_qalora, which is more than B·A"),
         ({"alpha_pattern": {"qkv": [1]}}, "has a lora_alpha of [1]"),
     ],
 )
-def test_settings_that_are_none_are_refused(save_peft: SavePeft, backbone: Backbone, config: Any, told: str) -> None:
+def test_invalid_settings_are_refused(save_peft: SavePeft, backbone: Backbone, config: Any, message: str) -> None:
     folder = save_peft()
-    known = json.loads((folder / CONFIG).read_text())
-    (folder / CONFIG).write_text(json.dumps(known | config if isinstance(config, dict) else config))
-    assert told in refusal(folder.parent, backbone)
+    original = json.loads((folder / CONFIG).read_text())
+    (folder / CONFIG).write_text(json.dumps(original | config if isinstance(config, dict) else config))
+    assert message in refusal(folder.parent, backbone)
 
 
-@pytest.mark.filterwarnings("default")  # peft's imports warn of what is not ours
+@pytest.mark.filterwarnings("default")  # peft's imports raise warnings of other packages
 @pytest.mark.parametrize("start", ["pissa", "pissa_niter_4", "olora"])
-def test_a_lora_that_began_by_changing_the_network_is_refused(
+def test_a_lora_whose_initialisation_changed_the_network_is_refused(
     save_peft: SavePeft, backbone: Backbone, start: str
 ) -> None:
     folder = save_peft(init_lora_weights=start).parent
@@ -144,7 +147,7 @@ def test_a_name_too_long_for_a_layer_is_not_matched_with_patterns(save_peft: Sav
 
 
 def split_names(block: int) -> dict[str, str]:
-    """Return how Hugging Face's CLIP and ViT name q and v of a block."""
+    """Return the names of q and v of a block in Hugging Face's CLIP and ViT."""
     return {
         "q": f"vision_model.encoder.layers.{block}.self_attn.q_proj",
         "v": f"encoder.layer.{block}.attention.attention.value",
@@ -152,7 +155,7 @@ def split_names(block: int) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("target", ["q", "v"])
-def test_split_projections_land_in_their_rows_of_the_fused_layer(
+def test_split_projections_become_their_rows_of_the_fused_layer(
     tmp_path: Path, backbone: Backbone, images: Tensor, target: str
 ) -> None:
     folder = tmp_path / "loras" / "clip"
@@ -198,13 +201,13 @@ def test_the_authors_layout_alternates_q_and_v(paper_folder: Path, backbone: Bac
     assert torch.allclose(ours, vit(backbone.normalize(images)), atol=1e-4)
 
 
-def test_classes_of_one_name_are_one_class(paper_folder: Path, backbone: Backbone) -> None:
+def test_classes_of_the_same_name_are_the_same_class(paper_folder: Path, backbone: Backbone) -> None:
     first, second = imported(paper_folder.parent, backbone, missing_bias="zero").entries
     assert first.class_ids == (0, 1, 2, 3, 4)
     assert second.class_ids == (3, 4, 5, 6, 7)
 
 
-def test_a_bias_that_was_not_saved_is_refused_unless_zero_will_do(paper_folder: Path, backbone: Backbone) -> None:
+def test_a_bias_that_was_not_saved_is_refused_unless_zero_is_requested(paper_folder: Path, backbone: Backbone) -> None:
     message = refusal(paper_folder.parent, backbone)
     assert message.startswith(f"{paper_folder / 'lora_0.safetensors'}: the head has no bias")
     assert message.endswith("(and 1 more; --skip-bad skips such LoRAs)")
@@ -213,14 +216,14 @@ def test_a_bias_that_was_not_saved_is_refused_unless_zero_will_do(paper_folder: 
 
 
 @pytest.mark.parametrize("name", ["w_a_00r", "w_a_0 1", "w_a_", "w_a_-1", "w_a_" + "9" * 5000])
-def test_a_factor_of_no_numbered_layer_is_refused(paper_folder: Path, name: str) -> None:
+def test_a_factor_without_a_layer_number_is_refused(paper_folder: Path, name: str) -> None:
     file = paper_folder / "lora_0.safetensors"
     edit(paper_folder, file.name, lambda tensors: tensors.update({name: tensors.pop("w_a_000")}))
     with pytest.raises(PoolError, match="which does not end in a layer number"):
         read_lora(file, paper_folder)
 
 
-def test_a_layer_whose_number_has_no_end_is_refused(save_peft: SavePeft, backbone: Backbone) -> None:
+def test_a_layer_with_an_endless_number_is_refused(save_peft: SavePeft, backbone: Backbone) -> None:
     folder = save_peft()
     end = "attn.qkv.lora_{}.weight"
     old, new = "base_model.model.blocks.0." + end, "base_model.model.blocks." + "9" * 5000 + "." + end
@@ -257,7 +260,7 @@ def test_a_bad_lora_can_be_left_out_and_is_named(save_peft: SavePeft, backbone: 
     assert why.startswith(f"{folder / 'ill' / ADAPTER} contains values that are not finite.")
 
 
-def test_a_folder_without_loras_is_said_to_have_none(tmp_path: Path, backbone: Backbone) -> None:
+def test_a_folder_without_loras_is_an_error(tmp_path: Path, backbone: Backbone) -> None:
     assert refusal(tmp_path, backbone).startswith(
         f"{tmp_path} contains no LoRA: neither folders with an adapter_config"
     )
@@ -311,7 +314,7 @@ def truncate(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "expected"),
+    ("damage", "expected"),
     [
         (drop_head, "has no head. Save its weight [classes, features] and bias as head.safetensors."),
         (widen_head, f"the head reads {WIDTH + 1} features, but toy-vit gives {WIDTH}."),
@@ -326,30 +329,28 @@ def truncate(folder: Path) -> None:
         (truncate, "cannot be read ("),
     ],
 )
-def test_what_is_wrong_is_said_in_a_sentence_with_the_file(
-    save_peft: SavePeft, backbone: Backbone, spoil: Callable[[Path], None], expected: str
+def test_an_error_names_the_file_and_the_problem(
+    save_peft: SavePeft, backbone: Backbone, damage: Callable[[Path], None], expected: str
 ) -> None:
     folder = save_peft()
-    spoil(folder)
+    damage(folder)
     message = refusal(folder.parent, backbone)
     assert message.startswith(str(folder))
     assert expected in message
 
 
-def test_loras_of_two_networks_are_no_pool(save_peft: SavePeft, backbone: Backbone) -> None:
-    one, other = save_peft("one"), save_peft("other", seed=1)
-    set_config(base_model_name_or_path="vit-a")(one)
-    set_config(base_model_name_or_path="vit-b")(other)
-    assert refusal(one.parent, backbone) == (
-        f"{other / ADAPTER} was tuned on 'vit-b', but {one / ADAPTER} on 'vit-a'. Make separate pools."
+def test_loras_of_two_networks_are_refused_as_a_pool(save_peft: SavePeft, backbone: Backbone) -> None:
+    first, second = save_peft("one"), save_peft("other", seed=1)
+    set_config(base_model_name_or_path="vit-a")(first)
+    set_config(base_model_name_or_path="vit-b")(second)
+    assert refusal(first.parent, backbone) == (
+        f"{second / ADAPTER} was tuned on 'vit-b', but {first / ADAPTER} on 'vit-a'. Make separate pools."
     )
-    assert len(imported(one.parent, backbone, skip_bad=True)) == 1
+    assert len(imported(first.parent, backbone, skip_bad=True)) == 1
 
 
 @pytest.mark.parametrize("card", ["mine/freeshot.json", "pool.json"])
-def test_a_card_that_names_another_networks_hash_is_believed(
-    save_peft: SavePeft, backbone: Backbone, card: str
-) -> None:
+def test_the_network_hash_on_a_card_must_match(save_peft: SavePeft, backbone: Backbone, card: str) -> None:
     folder = save_peft()
     (folder.parent / card).write_text(json.dumps({"backbone_sha256": backbone.sha256}))
     assert len(imported(folder.parent, backbone)) == 1
@@ -358,12 +359,14 @@ def test_a_card_that_names_another_networks_hash_is_believed(
 
 
 @pytest.mark.parametrize("labels", [{"a": 1}, ["a", 0.5], ["a", None], ["a", "\ud800"], "ab"])
-def test_labels_that_are_no_list_of_names_are_refused(save_peft: SavePeft, backbone: Backbone, labels: object) -> None:
+def test_labels_that_are_not_a_list_of_names_are_refused(
+    save_peft: SavePeft, backbone: Backbone, labels: object
+) -> None:
     folder = save_peft(labels=labels)
     assert f"{folder / 'labels.json'} must be a JSON list of class names" in refusal(folder.parent, backbone)
 
 
-def test_a_layer_that_no_vit_here_has_is_named(save_peft: SavePeft, backbone: Backbone) -> None:
+def test_an_unsupported_layer_is_named(save_peft: SavePeft, backbone: Backbone) -> None:
     folder = save_peft()
     tensors = load_file(folder / ADAPTER)
     renamed = {name.replace("blocks.0.attn.qkv", "text.embed"): tensor for name, tensor in tensors.items()}
@@ -380,7 +383,7 @@ def test_an_existing_pool_is_not_overwritten(save_peft: SavePeft, backbone: Back
 
 
 @pytest.mark.parametrize("file", [ADAPTER, CONFIG, HEAD, "labels.json"])
-def test_a_lora_of_what_is_no_file_is_not_waited_for(save_peft: SavePeft, backbone: Backbone, file: str) -> None:
+def test_a_lora_that_is_not_a_regular_file_does_not_block(save_peft: SavePeft, backbone: Backbone, file: str) -> None:
     folder = save_peft()
     (folder / file).unlink()
     os.mkfifo(folder / file)
@@ -388,14 +391,14 @@ def test_a_lora_of_what_is_no_file_is_not_waited_for(save_peft: SavePeft, backbo
 
 
 @pytest.mark.parametrize("name", ["a\nb", "x" * 220, "\udcff"])
-def test_a_lora_whose_name_no_pool_could_hold_is_refused(save_peft: SavePeft, backbone: Backbone, name: str) -> None:
+def test_a_lora_with_an_invalid_folder_name_is_refused(save_peft: SavePeft, backbone: Backbone, name: str) -> None:
     folder = save_peft()
     folder.rename(folder.with_name(name))
     assert "has a name that is not a valid folder name on all systems" in refusal(folder.parent, backbone)
     assert not (folder.parents[1] / "pool").exists()
 
 
-def test_a_dot_in_a_folders_name_tells_loras_apart(save_peft: SavePeft, backbone: Backbone) -> None:
+def test_folder_names_with_different_decimals_stay_different_loras(save_peft: SavePeft, backbone: Backbone) -> None:
     folder = save_peft("lr0.01", seed=1).parent
     save_peft("lr0.001", seed=2)
     pool = imported(folder, backbone)

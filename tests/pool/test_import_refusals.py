@@ -1,4 +1,4 @@
-"""What is wrong with a third-party LoRA is one sentence: with which file, what was expected, and what to do."""
+"""An error about a third-party LoRA names the file, what was expected, and what to do."""
 
 from __future__ import annotations
 
@@ -224,20 +224,20 @@ CASES: dict[str, tuple[Change, str]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_refusal_names_the_file_and_what_to_do(case: str, lora: Path, backbone: Backbone) -> None:
-    spoil, expected = CASES[case]
-    spoil(lora)
+def test_an_error_names_the_file_and_what_to_do(case: str, lora: Path, backbone: Backbone) -> None:
+    damage, expected = CASES[case]
+    damage(lora)
     assert expected in refusal(lora, backbone)
 
 
-def test_a_sound_lora_is_imported(lora: Path, backbone: Backbone) -> None:
+def test_a_valid_lora_is_imported(lora: Path, backbone: Backbone) -> None:
     assert imported(lora, backbone).classes == ("mine/0", "mine/1")
 
 
 @pytest.mark.parametrize(
     "name", ["score", "head", "fc", "model.classifier", "timm_model.head", "classifier.modules_to_save.default"]
 )
-def test_a_head_of_any_usual_name_is_taken_from_the_adapters_file(name: str, lora: Path, backbone: Backbone) -> None:
+def test_a_head_with_any_usual_name_is_read_from_the_adapters_file(name: str, lora: Path, backbone: Backbone) -> None:
     renamed("classifier", name)(lora)
     assert torch.equal(imported(lora, backbone).head_bias, torch.ones(2))
 
@@ -251,7 +251,7 @@ def test_a_head_of_any_usual_name_is_taken_from_the_adapters_file(name: str, lor
         ({"id2label": {"0": "LABEL_0", "1": "LABEL_1"}}, None, ("mine/0", "mine/1")),
     ],
 )
-def test_classes_have_the_names_of_the_models_config_else_of_labels_else_numbers(
+def test_class_names_come_from_the_models_config_then_labels_then_numbers(
     config: object, labels: object, expected: tuple[str, ...], lora: Path, backbone: Backbone
 ) -> None:
     text("config.json", config)(lora)
@@ -271,7 +271,7 @@ def catalogue() -> Catalogue:
     return Catalogue(load_plugins())
 
 
-def test_the_backbone_of_our_own_adapters_is_the_one_they_name(lora: Path, catalogue: Catalogue) -> None:
+def test_the_proposed_backbone_of_our_own_adapters_is_that_in_their_config(lora: Path, catalogue: Catalogue) -> None:
     settings(base_model_name_or_path="toy-vit")(lora)
     assert propose_backbone(lora.parent, catalogue) == "toy-vit"
 
@@ -286,7 +286,7 @@ def test_the_backbone_of_our_own_adapters_is_the_one_they_name(lora: Path, catal
         ("facebook/dinov2-small", "model.safetensors'. Or set --backbone dinov2-vit-s14."),
     ],
 )
-def test_the_line_that_would_work_is_given_where_weights_are_missing(
+def test_for_missing_weights_the_error_gives_the_option_to_set(
     network: str | None, expected: str, lora: Path, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(lora)
@@ -314,7 +314,7 @@ MODEL = {"model_type": "vit", "hidden_size": 24, "num_hidden_layers": 1, "num_at
         (MODEL, "has no model.safetensors. Save the model there with save_pretrained"),
     ],
 )
-def test_a_model_that_loras_cannot_act_on_is_refused_by_its_config(
+def test_an_unsupported_model_is_refused_by_its_config(
     config: object, expected: str, lora: Path, catalogue: Catalogue
 ) -> None:
     text("config.json", config)(lora)

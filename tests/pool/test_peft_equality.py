@@ -35,7 +35,7 @@ TEXT = {
     "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1,
 }  # fmt: skip
 MLP: dict[str, Any] = {"intermediate_size": 50}
-"""No multiple of the width, as in SigLIP's largest."""
+"""Not a multiple of the width, as in SigLIP's largest."""
 ATTENTION = {
     r"\battention\.q_proj": "attention.attention.query",
     r"\battention\.k_proj": "attention.attention.key",
@@ -85,7 +85,7 @@ FAMILIES: dict[str, tuple[Callable[[], nn.Module], str, str]] = {
     "SigLIP": (partial(with_text_tower, "Siglip"), "clip", ""),
     "SigLIP, its pooling": (partial(plain, "SiglipVision", "Model", **MLP), "clip", "pooler_output"),
 }
-"""The model, its targets, and the output that a head reads which is saved apart; '' for the model's own classifier."""
+"""The model, its targets, and the output below a separately saved head; '' for the model's own classifier."""
 SETTINGS: dict[str, Any] = {"r": 3, "lora_alpha": 5, "init_lora_weights": False}
 
 
@@ -105,7 +105,7 @@ def images() -> Tensor:
 
 
 def scattered(model: nn.Module) -> nn.Module:
-    """Give every weight, also those that start at zero or one, a value of its own."""
+    """Give every weight a random value, also those that are initialised to zero or one."""
     rng = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for weight in model.parameters():
@@ -157,7 +157,7 @@ def with_older_names(folder: Path, layers: str) -> Path:
     return copy.parent
 
 
-@pytest.mark.filterwarnings("ignore")  # peft's and transformers' imports warn of what is not ours
+@pytest.mark.filterwarnings("ignore")  # imports of peft and transformers raise warnings of other packages
 @pytest.mark.parametrize("family", FAMILIES)
 def test_logits_are_those_of_peft_on_hugging_faces_model(family: str, images: Tensor, catalogue: Catalogue) -> None:
     make, layers, output = FAMILIES[family]

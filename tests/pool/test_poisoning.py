@@ -1,4 +1,4 @@
-"""Poisoned pools: as many LoRAs as the name says are spoilt, the same ones everywhere, and nothing tells."""
+"""Poisoned pools: the share of LoRAs in the name is poisoned, always the same LoRAs, and without a mark."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from freeshot.contracts.pool import LoraPool
 
 
-def spoilt(pool: LoraPool, kind: str, percent: int) -> set[str]:
+def poisoned(pool: LoraPool, kind: str, percent: int) -> set[str]:
     actual = varied(pool, Variant(kind, percent)).entries
     return {old.name for old, new in zip(pool.entries, actual, strict=True) if old is not new}
 
 
-def test_a_name_says_what_is_poisoned() -> None:
+def test_a_name_specifies_the_variant() -> None:
     assert split_name("pocket/sketch+noise30") == ("pocket/sketch", Variant("noise", 30))
     assert split_name("pocket") == ("pocket", None)
 
@@ -39,8 +39,8 @@ def test_more_than_all_cannot_be_poisoned(pool: LoraPool) -> None:
 
 
 @pytest.mark.parametrize("kind", ["noise", "mislabelled"])
-def test_a_larger_share_poisons_the_smallers_too(pool: LoraPool, kind: str) -> None:
-    shares = [spoilt(pool, kind, percent) for percent in (0, 25, 50, 100)]
+def test_a_larger_share_includes_the_loras_of_a_smaller_share(pool: LoraPool, kind: str) -> None:
+    shares = [poisoned(pool, kind, percent) for percent in (0, 25, 50, 100)]
     assert [len(share) for share in shares] == [0, 1, 2, 4]
     assert shares[1] < shares[2] < shares[3]
 
@@ -66,7 +66,7 @@ def test_no_class_keeps_its_row_where_labels_are_permuted(pool: LoraPool) -> Non
         assert all(index != row for index, row in enumerate(rows))
 
 
-def test_nothing_about_a_lora_tells_that_it_is_poisoned(pool: LoraPool) -> None:
+def test_name_facts_and_rank_of_a_poisoned_lora_are_unchanged(pool: LoraPool) -> None:
     for old, new in zip(pool.entries, varied(pool, Variant("noise", 100)).entries, strict=True):
         assert (new.name, new.facts, new.rank) == (old.name, old.facts, old.rank)
 
@@ -76,8 +76,8 @@ def test_a_poisoned_pool_is_another_pool_and_always_the_same(pool: LoraPool) -> 
     assert first.sha256 == again.sha256
     assert len({pool.sha256, first.sha256, varied(pool, Variant("noise", 25)).sha256}) == 3
     assert first.name == "toy+noise50"
-    for one, other in zip(first.entries, again.entries, strict=True):
-        assert all(torch.equal(a[0], other.factors[slot][0]) for slot, a in one.factors.items())
+    for ours, theirs in zip(first.entries, again.entries, strict=True):
+        assert all(torch.equal(a[0], theirs.factors[slot][0]) for slot, a in ours.factors.items())
 
 
 def test_a_poisoned_part_of_a_pool_is_not_the_poisoned_whole(pool: LoraPool) -> None:
@@ -85,19 +85,19 @@ def test_a_poisoned_part_of_a_pool_is_not_the_poisoned_whole(pool: LoraPool) -> 
     assert varied(part, Variant("noise", 50)).sha256 != varied(pool, Variant("noise", 50)).sha256
 
 
-def test_a_track_asks_for_a_poisoned_pool_by_name(toy: Toy) -> None:
-    sound, bad = (toy.record("lora-average", track=t, suite=None) for t in ("toy/in-domain/2w1s", "poisoned/toy/2w1s"))
-    assert sound.hashes["pool"] != bad.hashes["pool"]
-    assert sound.hashes["episodes"] == bad.hashes["episodes"]
+def test_a_track_selects_a_poisoned_pool_by_name(toy: Toy) -> None:
+    clean, bad = (toy.record("lora-average", track=t, suite=None) for t in ("toy/in-domain/2w1s", "poisoned/toy/2w1s"))
+    assert clean.hashes["pool"] != bad.hashes["pool"]
+    assert clean.hashes["episodes"] == bad.hashes["episodes"]
 
 
-def test_the_pocket_suites_poisoned_tracks_ask_the_validation_episodes() -> None:
+def test_the_pocket_suites_poisoned_tracks_use_the_validation_episodes() -> None:
     from freeshot_vision.pocket.tracks import TRACKS
 
-    known = {track.name: track for track in TRACKS}
+    tracks = {track.name: track for track in TRACKS}
     chosen = [track for track in TRACKS if track.name.startswith("poisoned/")]
     assert len(chosen) == 4
     for track in chosen:
-        sound = known[track.name.replace("/".join(track.name.split("/")[:2]), "validation")]
-        assert (track.split, track.episodes_sha256) == ("validation", sound.episodes_sha256)
-        assert sound.episodes_sha256
+        clean = tracks[track.name.replace("/".join(track.name.split("/")[:2]), "validation")]
+        assert (track.split, track.episodes_sha256) == ("validation", clean.episodes_sha256)
+        assert clean.episodes_sha256

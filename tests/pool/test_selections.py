@@ -72,15 +72,15 @@ def test_each_variant_is_a_pool_of_its_own(pool: LoraPool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "number", "sentence"),
+    ("kind", "number", "message"),
     [
         ("first", 5, r"The pool 'toy' has 4 LoRAs, so 5 of them cannot be chosen\. Choose 1 to 4\."),
         ("apart", 0, r"so 0 of them cannot be chosen"),
         ("rank", 0, r"A LoRA of rank 0 is empty\. Use 'toy\+rank1' or a higher rank\."),
     ],
 )
-def test_an_impossible_number_is_an_error(pool: LoraPool, kind: str, number: int, sentence: str) -> None:
-    with pytest.raises(PoolError, match=sentence):
+def test_an_impossible_number_is_an_error(pool: LoraPool, kind: str, number: int, message: str) -> None:
+    with pytest.raises(PoolError, match=message):
         varied(pool, Variant(kind, number))
 
 

@@ -1,4 +1,4 @@
-"""A pool comes back as it was written, or one sentence says which file is wrong and how."""
+"""A pool is loaded as it was written, or an error names the invalid file and the problem."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def edit_card(folder: Path, edit: Callable[[dict[str, Any]], object]) -> None:
 
 
 def edit_tensors(folder: Path, file: str, edit: Callable[[dict[str, Tensor]], object]) -> None:
-    """Change the first LoRA's tensors and let the card agree."""
+    """Change the first LoRA's tensors and update the hash in the card."""
     path = folder / "lora-000" / file
     tensors = {name: tensor.clone() for name, tensor in load_file(path).items()}
     edit(tensors)
@@ -74,7 +74,7 @@ def first_b(tensors: dict[str, Tensor]) -> Tensor:
     return tensors["base_model.model.blocks.0.attn.qkv.lora_B.weight"]
 
 
-def test_a_pool_comes_back_as_it_was_written(pool: Path, make_entry: MakeEntry, backbone: Backbone) -> None:
+def test_a_pool_is_loaded_as_it_was_written(pool: Path, make_entry: MakeEntry, backbone: Backbone) -> None:
     opened = open_pool(pool, backbone.sha256)
     assert (opened.name, opened.backbone, opened.license) == ("small", "toy-vit", "toy-waves: Apache-2.0")
     for actual, written in zip(opened.entries, [make_entry(0), make_entry(1, rank=3)], strict=True):
@@ -87,7 +87,7 @@ def test_a_pool_comes_back_as_it_was_written(pool: Path, make_entry: MakeEntry, 
         assert torch.equal(actual.head_bias, written.head_bias)
 
 
-def test_the_shipped_toy_pool_is_good(backbone: Backbone) -> None:
+def test_the_shipped_toy_pool_is_valid(backbone: Backbone) -> None:
     assert len(open_pool(POOL, backbone.sha256)) == 4
 
 
@@ -99,7 +99,9 @@ def test_a_pools_identity_is_that_of_its_card(pool: Path, tmp_path: Path) -> Non
     assert open_pool(pool).sha256 != first
 
 
-def test_loras_on_every_linear_layer_come_back(tmp_path: Path, make_entry: MakeEntry, write_pool: WritePool) -> None:
+def test_loras_on_every_linear_layer_are_loaded_as_written(
+    tmp_path: Path, make_entry: MakeEntry, write_pool: WritePool
+) -> None:
     written = make_entry(0, targets=TARGETS)
     (actual,) = open_pool(write_pool(tmp_path, written)).entries
     assert set(actual.factors) == set(written.factors)
@@ -107,7 +109,7 @@ def test_loras_on_every_linear_layer_come_back(tmp_path: Path, make_entry: MakeE
         assert all(torch.equal(t, u) for t, u in zip(parts, written.factors[slot], strict=True))
 
 
-@pytest.mark.filterwarnings("default")  # peft's imports warn of what is not ours
+@pytest.mark.filterwarnings("default")  # peft's imports raise warnings of other packages
 @pytest.mark.parametrize("targets", [("q", "v"), ("v", "fc1"), TARGETS])
 def test_peft_loads_each_lora_with_the_same_features(
     tmp_path: Path,
@@ -130,11 +132,11 @@ def test_peft_loads_each_lora_with_the_same_features(
         assert (features - forward(backbone, images).features).abs().max() > 0.1
 
 
-def test_a_folder_without_card_is_no_pool(tmp_path: Path) -> None:
+def test_a_folder_without_a_card_is_refused(tmp_path: Path) -> None:
     assert refusal(tmp_path) == f"{tmp_path} is not a pool: it has no pool.json. Build one with 'freeshot pool build'."
 
 
-def test_a_card_that_is_no_json_is_named(pool: Path) -> None:
+def test_a_card_that_is_not_json_is_named(pool: Path) -> None:
     (pool / "pool.json").write_text('{"format": 2, ')
     assert refusal(pool).startswith(f"{pool / 'pool.json'} cannot be read (Expecting property name")
 
@@ -144,7 +146,7 @@ def invalid(folder: Path, problem: str) -> str:
 
 
 @pytest.mark.parametrize("card", [[], None])
-def test_a_card_that_is_no_object_is_refused(pool: Path, card: object) -> None:
+def test_a_card_that_is_not_an_object_is_refused(pool: Path, card: object) -> None:
     (pool / "pool.json").write_text(json.dumps(card))
     assert refusal(pool) == invalid(pool, "Input should be a valid dictionary or instance of PoolCard")
 
@@ -163,13 +165,13 @@ def test_a_card_of_another_format_is_refused(pool: Path, change: dict[str, objec
 
 
 @pytest.mark.parametrize("key", ["format", "name", "backbone", "backbone_sha256", "loras"])
-def test_a_card_that_lacks_something_says_what(pool: Path, key: str) -> None:
+def test_a_missing_field_of_a_card_is_named(pool: Path, key: str) -> None:
     edit_card(pool, lambda card: card.pop(key))
     assert refusal(pool) == invalid(pool, f"{key}: Field required")
 
 
 @pytest.mark.parametrize("key", ["name", "rank", "rows", "classes", "class_ids", "sha256", "facts"])
-def test_a_line_that_lacks_something_says_what(pool: Path, key: str) -> None:
+def test_a_missing_field_of_a_lora_is_named(pool: Path, key: str) -> None:
     edit_card(pool, lambda card: card["loras"][1].pop(key))
     assert refusal(pool) == invalid(pool, f"loras.1.{key}: Field required")
 
@@ -200,7 +202,7 @@ def test_a_truncated_file_is_named(pool: Path, file: str, share: float) -> None:
 
 
 @pytest.mark.parametrize("file", [ADAPTER, HEAD])
-def test_a_changed_byte_is_found(pool: Path, file: str) -> None:
+def test_a_changed_byte_is_detected(pool: Path, file: str) -> None:
     path = pool / "lora-001" / file
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
@@ -225,7 +227,7 @@ def test_a_lora_whose_b_is_zero_is_refused(pool: Path) -> None:
     )
 
 
-def test_a_b_outside_of_its_rows_is_refused(pool: Path) -> None:
+def test_a_b_that_is_not_zero_outside_its_rows_is_refused(pool: Path) -> None:
     edit_tensors(pool, ADAPTER, lambda tensors: first_b(tensors)[WIDTH].fill_(1))
     assert refusal(pool) == (
         f"{pool / 'lora-000' / ADAPTER}: lora_B of {QKV} is non-zero outside the rows of its card. Import it again."
@@ -252,12 +254,12 @@ def test_an_a_without_its_b_is_refused(pool: Path) -> None:
     assert "the factors of blocks.0.attn.qkv do not match." in refusal(pool)
 
 
-def test_an_adapter_of_another_sort_is_refused(pool: Path) -> None:
+def test_an_adapter_without_lora_factors_is_refused(pool: Path) -> None:
     edit_tensors(pool, ADAPTER, lambda tensors: [tensors.pop(name) for name in list(tensors) if "lora_A" in name])
     assert refusal(pool) == f"{pool / 'lora-000' / ADAPTER} has no lora_A. Export the adapter again."
 
 
-def test_a_tensor_that_is_no_factor_is_named(pool: Path) -> None:
+def test_a_tensor_that_is_not_a_factor_is_named(pool: Path) -> None:
     edit_tensors(pool, ADAPTER, lambda tensors: tensors.update(bias=torch.ones(2)))
     assert refusal(pool) == (
         f"{pool / 'lora-000' / ADAPTER} also contains 'bias', which is not a LoRA factor and would be lost. Merge it, "
@@ -286,7 +288,7 @@ def test_a_card_with_another_number_of_classes_is_refused(pool: Path, key: str) 
     assert "must hold weight and bias of" in refusal(pool)
 
 
-def test_what_half_precision_cannot_hold_is_found_on_opening(
+def test_values_beyond_half_precision_are_detected_on_opening(
     pool: Path, make_entry: MakeEntry, write_pool: WritePool
 ) -> None:
     entry = dataclasses.replace(make_entry(0), head_bias=torch.tensor([1e9, 0]))
@@ -304,19 +306,19 @@ def test_an_entrys_line_names_its_files_and_rows(tmp_path: Path, make_entry: Mak
 
 
 @pytest.fixture(scope="module")
-def victim(tmp_path_factory: pytest.TempPathFactory, make_entry: MakeEntry, write_pool: WritePool) -> Path:
+def garbled_pool(tmp_path_factory: pytest.TempPathFactory, make_entry: MakeEntry, write_pool: WritePool) -> Path:
     """Return a pool of one LoRA, to be garbled."""
-    return write_pool(tmp_path_factory.mktemp("victim"), make_entry(0, rank=1))
+    return write_pool(tmp_path_factory.mktemp("garbled"), make_entry(0, rank=1))
 
 
 @pytest.fixture(scope="module")
-def original(victim: Path) -> LoraPool:
-    """Return it as it was."""
-    return open_pool(victim)
+def original(garbled_pool: Path) -> LoraPool:
+    """Return that pool before any change."""
+    return open_pool(garbled_pool)
 
 
 def assert_refused_or_good(folder: Path, original: LoraPool, backbone: Backbone) -> None:
-    """Open a garbled pool: a PoolError, or LoRAs that say the same."""
+    """Open a garbled pool: a PoolError, or LoRAs with the same logits."""
     try:
         opened = open_pool(folder, backbone.sha256)
     except PoolError:
@@ -342,14 +344,14 @@ def garbled(content: bytes, data: st.DataObject, *, head: int | None = None) -> 
 
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
-def test_no_garbled_card_gets_through(
-    victim: Path, original: LoraPool, backbone: Backbone, data: st.DataObject
+def test_a_garbled_card_is_refused_or_harmless(
+    garbled_pool: Path, original: LoraPool, backbone: Backbone, data: st.DataObject
 ) -> None:
-    file = victim / "pool.json"
+    file = garbled_pool / "pool.json"
     good = file.read_bytes()
     try:
         file.write_bytes(garbled(good, data))
-        assert_refused_or_good(victim, original, backbone)
+        assert_refused_or_good(garbled_pool, original, backbone)
     finally:
         file.write_bytes(good)
 
@@ -363,10 +365,10 @@ JSON = st.recursive(
 
 @settings(max_examples=200, deadline=None)
 @given(data=st.data(), value=JSON)
-def test_no_card_with_a_strange_value_gets_through(
-    victim: Path, original: LoraPool, backbone: Backbone, data: st.DataObject, value: object
+def test_a_card_with_a_random_value_is_refused_or_harmless(
+    garbled_pool: Path, original: LoraPool, backbone: Backbone, data: st.DataObject, value: object
 ) -> None:
-    file = victim / "pool.json"
+    file = garbled_pool / "pool.json"
     good = file.read_bytes()
     card: Any = json.loads(good)
     folder = card
@@ -378,30 +380,30 @@ def test_no_card_with_a_strange_value_gets_through(
     folder[key] = value
     try:
         file.write_text(json.dumps(card))
-        assert_refused_or_good(victim, original, backbone)
+        assert_refused_or_good(garbled_pool, original, backbone)
     finally:
         file.write_bytes(good)
 
 
 @settings(max_examples=150, deadline=None)
 @given(data=st.data(), name=st.sampled_from([ADAPTER, HEAD]), trusted=st.booleans())
-def test_no_garbled_tensors_get_through(
-    victim: Path, original: LoraPool, backbone: Backbone, data: st.DataObject, name: str, trusted: bool
+def test_garbled_tensors_are_refused_or_harmless(
+    garbled_pool: Path, original: LoraPool, backbone: Backbone, data: st.DataObject, name: str, trusted: bool
 ) -> None:
-    file, card = victim / "lora-000" / name, victim / "pool.json"
+    file, card = garbled_pool / "lora-000" / name, garbled_pool / "pool.json"
     good, good_card = file.read_bytes(), card.read_bytes()
     bad = garbled(good, data, head=400)
     try:
         file.write_bytes(bad)
-        if trusted:  # as if the card's maker had hashed the garbled file
+        if trusted:  # as if the card had the hash of the garbled file
             old, new = (hashlib.sha256(content).hexdigest().encode() for content in (good, bad))
             card.write_bytes(good_card.replace(old, new))
             try:
-                assert open_pool(victim).entries[0].factors
+                assert open_pool(garbled_pool).entries[0].factors
             except PoolError:
                 return
         else:
-            assert_refused_or_good(victim, original, backbone)
+            assert_refused_or_good(garbled_pool, original, backbone)
     finally:
         file.write_bytes(good)
         card.write_bytes(good_card)
@@ -415,7 +417,7 @@ def test_a_lora_whose_name_leads_out_of_the_pool_is_refused(pool: Path, name: ob
 
 @pytest.mark.parametrize("file", ["pool.json", f"lora-000/{ADAPTER}", f"lora-001/{HEAD}"])
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
-def test_a_pool_of_what_is_no_file_is_not_waited_for(pool: Path, file: str, make: Callable[[Path], object]) -> None:
+def test_a_pool_with_an_irregular_file_does_not_block(pool: Path, file: str, make: Callable[[Path], object]) -> None:
     (pool / file).unlink()
     make(pool / file)
     assert f"{pool / file} cannot be read (it is not a regular file)." in refusal(pool)

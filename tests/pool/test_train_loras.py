@@ -1,4 +1,4 @@
-"""LoRAs tuned together are what they would be alone, and never see held-out images."""
+"""LoRAs tuned together equal LoRAs tuned alone, and are never trained on held-out images."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def assert_same(first: Tuned, i: int, second: Tuned, j: int, tolerance: float) -
     assert torch.allclose(first.head_bias[i], second.head_bias[j], rtol=0, atol=tolerance)
 
 
-def test_a_lora_tuned_in_company_is_the_one_tuned_alone(double: Backbone) -> None:
+def test_a_lora_tuned_with_others_equals_the_lora_tuned_alone(double: Backbone) -> None:
     tasks = [task("a", 0, 1), task("b", 2, 3), task("c", 4, 5)]
     together = tune(double, tasks, RECIPE, 2)
     for index in (0, 1, 2):
@@ -76,13 +76,13 @@ def test_shifted_images_continue_their_border() -> None:
         assert torch.equal(shifted[n, :, y, x], images[n, :, row, column])
 
 
-def test_mirroring_and_moving_change_what_is_learned(backbone: Backbone) -> None:
+def test_mirroring_and_shifting_change_the_result(backbone: Backbone) -> None:
     plain = tune(backbone, [task("a", 0, 1)], replace(RECIPE, flip=False), 2)
     for other in (RECIPE, replace(RECIPE, flip=False, shift=0.2)):
         assert not torch.equal(plain.head_weight, tune(backbone, [task("a", 0, 1)], other, 2).head_weight)
 
 
-def test_clipping_in_company_is_clipping_alone(double: Backbone) -> None:
+def test_clipping_together_equals_clipping_alone(double: Backbone) -> None:
     """One LoRA's steep loss must not shorten the steps of the others."""
     recipe = replace(RECIPE, clip=0.05)
     tasks = [task("a", 0, 1), task("b", 2, 3)]
@@ -102,7 +102,7 @@ def test_held_out_images_are_never_trained_on(backbone: Backbone) -> None:
     assert_same(first, 0, second, 0, 0.0)
 
 
-def test_training_images_do_matter(backbone: Backbone) -> None:
+def test_training_images_change_the_result(backbone: Backbone) -> None:
     clean = task("a", 0, 1)
     first = tune(backbone, [clean], RECIPE, 2)
     second = tune(backbone, [replace(clean, images=255 - clean.images)], RECIPE, 2)
@@ -118,7 +118,7 @@ def test_accuracy_is_that_of_held_out_images(backbone: Backbone) -> None:
     assert wrong.accuracies[0] == pytest.approx(1 - tuned.accuracies[0])
 
 
-def test_a_loras_name_and_the_seed_decide_its_randomness(backbone: Backbone) -> None:
+def test_a_loras_name_and_the_seed_set_its_random_stream(backbone: Backbone) -> None:
     a = tune(backbone, [task("a", 0, 1)], RECIPE, 2)
     assert_same(a, 0, tune(backbone, [task("a", 0, 1)], RECIPE, 2), 0, 0.0)
     for other in (
@@ -128,7 +128,7 @@ def test_a_loras_name_and_the_seed_decide_its_randomness(backbone: Backbone) -> 
         assert not torch.equal(a.bank.a[0], other.bank.a[0])
 
 
-def test_tuning_leaves_the_backbone_alone(backbone: Backbone) -> None:
+def test_tuning_does_not_change_the_backbone(backbone: Backbone) -> None:
     before = {name: tensor.clone() for name, tensor in backbone.vit.state_dict().items()}
     tune(backbone, [task("a", 0, 1)], RECIPE, 2)
     assert all(torch.equal(tensor, before[name]) for name, tensor in backbone.vit.state_dict().items())

@@ -1,4 +1,4 @@
-"""A LoRA is verified by its accuracy on labelled pictures of its classes, as many of each."""
+"""A LoRA is verified by its accuracy on labelled pictures of its classes, the same number of each."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_lora_on_other_weights_is_less_accurate(entry: LoraEntry, backbone: Ba
     assert measured(entry, other, pictures).accuracy < 0.6 < measured(entry, backbone, pictures).accuracy
 
 
-def test_each_class_counts_the_same_however_many_pictures_it_has(
+def test_each_class_has_the_same_weight_for_any_number_of_pictures(
     entry: LoraEntry, backbone: Backbone, pictures: Pictures
 ) -> None:
     first, second, *_ = entry.classes

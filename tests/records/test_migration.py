@@ -32,7 +32,7 @@ def digest(record: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(measurements(record), sort_keys=True).encode()).hexdigest()[:16]
 
 
-def test_every_migrated_record_has_the_numbers_it_had() -> None:
+def test_every_migrated_record_keeps_its_numbers() -> None:
     before = set(DIGESTS.read_text(encoding="utf-8").split())
     records = [json.loads(path.read_text(encoding="utf-8")) for path in RESULTS.rglob("*-*.json")]
     migrated = [record for record in records if record["provenance"]["finished"] < MIGRATED]

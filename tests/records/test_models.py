@@ -68,7 +68,9 @@ def test_the_golden_cell_keeps_its_hash() -> None:
         (put("test_evaluations", -1), "test_evaluations", "greater than or equal to 0"),
     ],
 )
-def test_an_invalid_record_is_refused_in_one_sentence(tmp_path: Path, edit: Edit, where: str, why: str) -> None:
+def test_an_invalid_record_is_refused_with_the_field_and_the_reason(
+    tmp_path: Path, edit: Edit, where: str, why: str
+) -> None:
     record = copy.deepcopy(json.loads(GOLDEN.read_text()))
     edit(record)
     file = tmp_path / "record.json"
@@ -85,7 +87,9 @@ def test_an_invalid_record_is_refused_in_one_sentence(tmp_path: Path, edit: Edit
 @pytest.mark.parametrize(
     ("version", "advice"), [(3, "Update FreeShot, or run"), (1, "Read it with the FreeShot that wrote it, or run")]
 )
-def test_a_record_of_another_schema_version_is_named_with_what_to_do(tmp_path: Path, version: int, advice: str) -> None:
+def test_for_a_record_of_another_schema_version_the_error_gives_advice(
+    tmp_path: Path, version: int, advice: str
+) -> None:
     record = json.loads(GOLDEN.read_text()) | {"schema_version": version, "surplus": 1}
     (tmp_path / "record.json").write_text(json.dumps(record))
     with pytest.raises(StoreError) as caught:
@@ -97,18 +101,18 @@ def test_a_record_of_another_schema_version_is_named_with_what_to_do(tmp_path: P
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "half of a reco"])
-def test_what_is_no_json_object_is_no_record(tmp_path: Path, text: str) -> None:
+def test_text_that_is_not_a_json_object_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "record.json").write_text(text)
     with pytest.raises(StoreError, match=r"record\.json is not a valid record \(record: "):
         RunRecord.read(tmp_path / "record.json")
 
 
-def test_a_record_that_is_not_there_cannot_be_read(tmp_path: Path) -> None:
+def test_a_missing_record_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"absent\.json cannot be read \(.*\)\. Delete it or run its cell again\.$"):
         RunRecord.read(tmp_path / "absent.json")
 
 
-def test_bytes_that_are_no_text_cannot_be_read(tmp_path: Path) -> None:
+def test_bytes_that_are_not_text_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "record.json").write_bytes(b"\xff\xfe")
     with pytest.raises(StoreError, match=r"record\.json cannot be read "):
         RunRecord.read(tmp_path / "record.json")
@@ -121,7 +125,7 @@ def test_a_failed_record_needs_only_its_reason(tmp_path: Path) -> None:
     assert RunRecord.read(tmp_path / "record.json").reason == "The loss is nan."
 
 
-def test_every_part_of_a_spec_moves_its_hash() -> None:
+def test_every_part_of_a_spec_changes_its_hash() -> None:
     spec = RunRecord.read(GOLDEN).spec
     changes: list[dict[str, Any]] = [
         {},

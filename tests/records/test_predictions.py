@@ -1,4 +1,4 @@
-"""Predictions of queries are saved on request, agree with the record, and are read with suspicion."""
+"""Predictions of queries are saved on request, agree with the record, and are validated on reading."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_reading_inverts_writing(tmp_path: Path) -> None:
         assert np.array_equal(getattr(read, name), getattr(written, name)), name
 
 
-def test_numpy_alone_reads_the_file(tmp_path: Path) -> None:
+def test_the_file_is_readable_with_numpy_alone(tmp_path: Path) -> None:
     made().write(tmp_path / "x.npz")
     with np.load(tmp_path / "x.npz", allow_pickle=False) as arrays:
         assert arrays["log_probabilities"].shape == (E, Q, C)
@@ -137,7 +137,7 @@ def test_the_text_is_short() -> None:
         ({"class_names": (1, 2, 3)}, "'cell' and 'class_names' must be texts"),
     ],
 )
-def test_a_file_that_contradicts_itself_is_refused(tmp_path: Path, changed: dict[str, Any], reason: str) -> None:
+def test_an_inconsistent_file_is_refused(tmp_path: Path, changed: dict[str, Any], reason: str) -> None:
     made(**changed).write(tmp_path / "x.npz")
     with pytest.raises(StoreError, match=re.escape(reason)):
         CellPredictions.read(tmp_path / "x.npz")

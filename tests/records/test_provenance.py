@@ -1,4 +1,4 @@
-"""A record says with what and from which checkout it was made."""
+"""A record names the versions and the checkout that it was made with."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ def test_new_records_do_not_make_it_dirty(checkout: Path) -> None:
     assert provenance(CPU).git_dirty is False
 
 
-def test_outside_of_a_checkout_nothing_is_claimed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outside_of_a_checkout_no_commit_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     made = provenance(CPU)
     assert (made.git_commit, made.git_dirty) == (None, None)
 
 
-def test_a_machine_without_git_claims_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_git_no_commit_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     assert provenance(CPU).git_commit is None

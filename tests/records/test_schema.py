@@ -1,4 +1,4 @@
-"""The published schema is what the models say: it accepts every committed record, and refuses only what they refuse."""
+"""The published schema is that of the models: it accepts every committed record, and refuses only what they do."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def golden() -> dict[str, Any]:
     return actual
 
 
-def test_the_published_schema_is_what_the_models_say() -> None:
+def test_the_published_schema_is_that_of_the_models() -> None:
     again = "Write it again with: freeshot results schema > docs/reference/record-2.schema.json"
     assert json.loads(PUBLISHED.read_text(encoding="utf-8")) == record_schema(), again
 
@@ -58,7 +58,7 @@ def test_every_committed_record_is_valid_under_it() -> None:
         put("quality", {"ece": 2, "brier": 0, "recall": {}}), put("hashes", {"pool": 1}), put("comparable", "yes"),
     ],
 )  # fmt: skip
-def test_what_it_refuses_the_models_refuse(tmp_path: Path, edit: Edit) -> None:
+def test_a_record_that_it_refuses_is_refused_by_the_models(tmp_path: Path, edit: Edit) -> None:
     record = copy.deepcopy(golden())
     edit(record)
     assert not VALIDATOR.is_valid(record)

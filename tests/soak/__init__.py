@@ -1,1 +1,1 @@
-"""What takes long and shows that nothing is lost and nobody let in: `make soak` writes results/reliability.md."""
+"""Long tests of robustness to interruptions and invalid files: `make soak` writes results/reliability.md."""

@@ -1,6 +1,6 @@
 """Run the long tests, or some of them, and write their tables: `python -m tests.soak fuzz --write FILE`.
 
-Tables that are not made again stay as they are.
+Tables that are not made again stay unchanged.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Thousands of wrong files for every reader: each is answered with a sentence or read, soon, in little memory."""
+"""Thousands of invalid files for every reader: each is read or refused with an error, soon, in little memory."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from typing import Any
 
 from tests.performance.measure import Table
 from tests.soak.mutations import mutated
-from tests.soak.reader import ANSWERS, Reader
+from tests.soak.reader import EXPECTED_ERRORS, Reader
 from tests.soak.readers import readers
 
 COUNT = 10_000
 HANG = 10
 """Seconds after which a reader hangs."""
 MEMORY = 2**30
-"""Bytes that a file may cost beyond what was held before."""
+"""Bytes of memory that reading a file may add."""
 RAM = Path("/dev/shm")  # noqa: S108 - a folder of its own is made there
-"""Where files are fast."""
+"""A folder in memory, for speed."""
 WRITES = os.O_WRONLY | os.O_RDWR
 
 
 def bench(count: int = COUNT) -> Table:
-    """Mutate each reader's file so many times."""
+    """Mutate each reader's file this many times."""
     rows = []
     with tempfile.TemporaryDirectory(dir=RAM if RAM.is_dir() else None) as name:
         folder = Path(name).resolve()
@@ -50,18 +50,18 @@ def bench(count: int = COUNT) -> Table:
 
 
 def fuzzed(reader: Reader, folder: Path, count: int, seed: int = 0) -> Counter[str]:
-    """Count what a reader made of its mutated file: 'read', 'refused', and faults by name."""
+    """Count the outcomes of reading mutated files: 'read', 'refused', and faults by name."""
     rng = random.Random(f"{seed} {reader.name}")
-    spoil, restore = spoiling(reader)
+    damage, restore = damaging(reader)
     received: Counter[str] = Counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for _ in range(count):
-            spoil(rng)
+            damage(rng)
             reader.before()
-            held = forget_peak()
+            held = reset_peak()
             with _watched(reader.within or folder) as written:
-                received[_answer(reader)] += 1
+                received[_outcome(reader)] += 1
             if written:
                 received[f"wrote {written[0]}"] += 1
             if peak() - held > MEMORY:
@@ -71,31 +71,31 @@ def fuzzed(reader: Reader, folder: Path, count: int, seed: int = 0) -> Counter[s
     return received
 
 
-def spoiling(reader: Reader) -> tuple[Callable[[random.Random], None], Callable[[], None]]:
-    """Return what makes a reader's input wrong, and what makes it good again."""
-    if reader.spoil is not None:
-        return reader.spoil, lambda: None
+def damaging(reader: Reader) -> tuple[Callable[[random.Random], None], Callable[[], None]]:
+    """Return the functions that damage and that restore a reader's input."""
+    if reader.damage is not None:
+        return reader.damage, lambda: None
     good = reader.file.read_bytes()
     return lambda rng: void(reader.file.write_bytes(mutated(good, rng))), lambda: void(reader.file.write_bytes(good))
 
 
 def void(_: object) -> None:
-    """Forget a result."""
+    """Discard a result."""
 
 
-def _answer(reader: Reader) -> str:
+def _outcome(reader: Reader) -> str:
     try:
         with _within(HANG):
             reader.read()
-    except ANSWERS as error:
+    except EXPECTED_ERRORS as error:
         return "refused" if str(error).strip() and "\n" not in str(error) else "not one sentence"
-    except BaseException as error:  # noqa: BLE001 - whatever a reader raises is what we look for
+    except BaseException as error:  # noqa: BLE001 - any other exception of a reader is a fault
         return f"{type(error).__name__}: {str(error)[:60]}"
     return "read"
 
 
-def _faults(told: Counter[str]) -> str:
-    actual = {name: number for name, number in told.items() if name not in ("read", "refused")}
+def _faults(counts: Counter[str]) -> str:
+    actual = {name: number for name, number in counts.items() if name not in ("read", "refused")}
     return ", ".join(f"{number} × {name}" for name, number in actual.items()) or "0"
 
 
@@ -165,9 +165,9 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
 sys.addaudithook(_audit)
 
 
-def forget_peak() -> int:
-    """Let this process's peak of memory begin anew, and return what it holds, in bytes."""
-    with suppress(OSError):  # only Linux can; elsewhere the peak is the lifetime's
+def reset_peak() -> int:
+    """Reset this process's peak of memory, and return the memory that it holds, in bytes."""
+    with suppress(OSError):  # only on Linux; elsewhere the peak is the lifetime's
         Path("/proc/self/clear_refs").write_text("5")
     return peak()
 

@@ -1,4 +1,4 @@
-"""A small grid that has every sort of work in it: a pool is built, then three methods run; and what is left of it."""
+"""A small grid with every kind of work: a pool is built, then three methods run; and its records and pool."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ LIBRARIES = (
 )
 """Imported once, before processes are forked: nothing is lost while a process imports them."""
 NOT_COMPARED = ("seconds", "peak_bytes", "joules", "cached")
-"""What may differ between two runs of a cell, of every stage, with the time it was finished."""
+"""Fields of stages that may differ between two runs of a cell, as may the time it was finished."""
 
 
 @cache
 def forking() -> ForkServerContext:
-    """Return what starts processes that have the libraries already."""
+    """Return the context that starts processes with the libraries already imported."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([*LIBRARIES])
     return context
@@ -45,15 +45,15 @@ def forking() -> ForkServerContext:
 
 @dataclass(frozen=True)
 class Running:
-    """A command at work."""
+    """A running command."""
 
     process: ForkServerProcess
     file: Path
-    """Where its output goes."""
+    """The file of its output."""
 
     @property
     def printed(self) -> str:
-        """What it printed so far."""
+        """Its output so far."""
         return self.file.read_text(encoding="utf-8").strip() if self.file.exists() else ""
 
     @property
@@ -63,19 +63,19 @@ class Running:
         return self.process.exitcode
 
     def wait(self, seconds: float) -> bool:
-        """Wait for it; say whether it is over."""
+        """Wait for it; return whether it has ended."""
         self.process.join(max(seconds, 0.0))
         return self.process.exitcode is not None
 
-    def kill(self, sort: str = "all") -> bool:
-        """End it without a word: all of its processes, the one that was started, or one that this one started.
+    def kill(self, target: str = "all") -> bool:
+        """Kill it: all of its processes, the process that was started, or a worker of that process.
 
-        Say whether there was such a process: workers come late, and go early.
+        Return whether there was such a process: workers start late, and end early.
         """
         assert self.process.pid is not None
-        if sort == "all":
+        if target == "all":
             os.killpg(self.process.pid, signal.SIGKILL)
-        elif sort == "first":
+        elif target == "first":
             self.process.kill()
         else:
             children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
@@ -87,12 +87,12 @@ class Running:
         return True
 
 
-def _freeshot(arguments: tuple[str, ...], folder: Path, said: Path, told: dict[str, str]) -> None:
-    """Be the command `freeshot` in a forked process."""
+def _freeshot(arguments: tuple[str, ...], folder: Path, file: Path, variables: dict[str, str]) -> None:
+    """Run the command `freeshot` in a forked process."""
     os.setsid()
     os.chdir(folder)
-    os.environ.update(told | {"OMP_NUM_THREADS": "1"})
-    output = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.environ.update(variables | {"OMP_NUM_THREADS": "1"})
+    output = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)
     from freeshot.cli import main
@@ -101,8 +101,8 @@ def _freeshot(arguments: tuple[str, ...], folder: Path, said: Path, told: dict[s
 
 
 @dataclass(frozen=True)
-class Place:
-    """A folder in which the grid is run, again and again."""
+class GridFolder:
+    """A folder in which the grid is run repeatedly."""
 
     folder: Path
     workers: int = 1
@@ -111,17 +111,17 @@ class Place:
 
     @property
     def commands(self) -> dict[str, tuple[str, ...]]:
-        """The commands in their order; each continues where it was ended."""
+        """The commands in their order; each continues where it was interrupted."""
         files = ("--results", "results", "--cache", "cache", "-l", f"workers={self.workers}")
         return {"pool": (*POOL, "--out", str(self.folder / "pool")), "run": ("run", "soak", *files)}
 
     @property
     def diary(self) -> Path:
-        """Where the processes note what they are at."""
+        """The folder in which processes record their stages."""
         return self.folder.with_name(f"{self.folder.name}-diary")
 
     def start(self, command: str) -> Running:
-        """Start a command in a process group of its own, with an empty diary."""
+        """Start a command in a process group of its own, with an empty log."""
         for path in (self.folder, self.diary):
             path.mkdir(parents=True, exist_ok=True)
         for old in self.diary.iterdir():
@@ -129,30 +129,30 @@ class Place:
         return self.another(command)
 
     def another(self, command: str) -> Running:
-        """Start a command beside one that is at work."""
-        received = {
+        """Start a command beside a running command."""
+        variables = {
             "SOAK_DIARY": str(self.diary),
             "SOAK_POOL": str(self.folder / "pool"),
             "SOAK_DEATH": str(self.death),
         }
-        printed = self.diary / f"said-{time.monotonic_ns()}.txt"
+        file = self.diary / f"output-{time.monotonic_ns()}.txt"
         arguments = ("--plugin", str(WATCHED), *self.commands[command])
-        process = forking().Process(target=_freeshot, args=(arguments, self.folder, printed, received))
+        process = forking().Process(target=_freeshot, args=(arguments, self.folder, file, variables))
         process.start()
-        return Running(process, printed)
+        return Running(process, file)
 
     def finish(self, command: str) -> tuple[int, str]:
-        """Run a command to its end; return its exit code, and what it printed."""
+        """Run a command to its end; return its exit code and its output."""
         running = self.start(command)
         running.wait(3600)
         return running.code, running.printed
 
-    def noted(self) -> list[dict[str, Any]]:
-        """Return what the diaries say so far, in the order of time."""
+    def stages(self) -> list[dict[str, Any]]:
+        """Return the stages recorded so far, in the order of time."""
         lines = [line for file in self.diary.glob("*.jsonl") for line in file.read_text().splitlines()]
         return sorted(map(json.loads, lines), key=lambda line: float(line["at"]))
 
-    def left(self) -> dict[str, Any]:
+    def results(self) -> dict[str, Any]:
         """Return all records and the pool's card, without times; raises where one is half-written."""
         actual: dict[str, Any] = {}
         for path in sorted((self.folder / "results").rglob("[!.]*.json")):

@@ -1,6 +1,6 @@
-"""A grid that is killed anywhere, that meets a full disk, or that meets itself: in the end its records are the same.
+"""A grid that is killed at any point, that runs on a full disk, or that runs twice at once: its records are the same.
 
-Commands run in processes forked from one that has the libraries already, or killing would mostly hit imports.
+Commands run in forks of a process that has imported the libraries; else kills would mostly hit imports.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.performance.measure import Table
-from tests.soak.grid import Place
+from tests.soak.grid import GridFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 KILLS, BY_OPERATION, WITH_WORKERS = 42, 30, 12
 A_LIFE = 6
-"""Kills until the grid is let through to its end, compared, and begun afresh."""
+"""Kills until the grid runs to its end, is compared, and starts again in an empty folder."""
 DISKS = (0.005, 0.01, 0.02, 0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95, 4)
 """Sizes of a disk as it grows, as shares of what the grid leaves."""
 STARTING = "starting"
@@ -34,48 +34,48 @@ STARTING = "starting"
 
 @dataclass
 class Report:
-    """What came of one sort of interruption."""
+    """The outcome of one kind of interruption."""
 
     what: str
     times: int = 0
     where: Counter[str] = field(default_factory=Counter)
     """Stage → how often it was interrupted."""
     ends: int = 0
-    """How often the grid came to its end, and was compared."""
+    """How often the grid was finished and compared."""
     faults: list[str] = field(default_factory=list)
 
     def row(self) -> tuple[str, ...]:
-        """Say it as a row of the table."""
+        """Return it as a row of the table."""
         where = ", ".join(f"{stage} {count}" for stage, count in sorted(self.where.items()))
         ends = f"{self.ends} of {self.ends} equal" if not self.faults else "; ".join(dict.fromkeys(self.faults))
         return self.what, str(self.times), where, ends
 
 
 @dataclass(frozen=True)
-class Peace:
-    """How the grid goes when it is left in peace."""
+class Baseline:
+    """The undisturbed run of the grid."""
 
-    left: dict[str, Any]
+    results: dict[str, Any]
     moments: tuple[tuple[str, str, str, float], ...]
-    """Command, cell, stage and its seconds, in turn."""
+    """Command, cell, stage and its seconds, in order."""
     operations: dict[str, int]
     """File operations of each command."""
     bytes: int
-    """What lies in its folder in the end."""
+    """Size of its folder at the end."""
 
 
 def bench(kills: int = KILLS, by_operation: int = BY_OPERATION, with_workers: int = WITH_WORKERS) -> Table:
     """Interrupt the grid in every way."""
     with tempfile.TemporaryDirectory() as name:
         home = Path(name).resolve()
-        peace = in_peace(Place(home / "peace"))
+        baseline = run_baseline(GridFolder(home / "baseline"))
         rows = []
         ways: tuple[Callable[[], Any], ...] = (
-            lambda: killed(Place(home / "killed"), kills, peace),
-            lambda: killed_by_operation(Place(home / "operation"), by_operation, peace),
-            lambda: killed(Place(home / "workers", workers=2), with_workers, peace),
-            lambda: twice(Place(home / "twice"), peace),
-            lambda: filled(Place(home / "disk"), peace),
+            lambda: killed(GridFolder(home / "killed"), kills, baseline),
+            lambda: killed_by_operation(GridFolder(home / "operation"), by_operation, baseline),
+            lambda: killed(GridFolder(home / "workers", workers=2), with_workers, baseline),
+            lambda: twice(GridFolder(home / "twice"), baseline),
+            lambda: filled(GridFolder(home / "disk"), baseline),
         )
         for interrupt in ways:
             rows.append(interrupt().row())
@@ -88,164 +88,164 @@ def bench(kills: int = KILLS, by_operation: int = BY_OPERATION, with_workers: in
         "hashes of all its files, and every field of every record, but for times, peak memory, energy, whether a "
         "stage came from the cache, and when the record was finished. After each interruption every record that "
         "is there is read; a file of the cache, of a state or of a record that is not whole when it is read would "
-        "be report here."
+        "be reported here."
     )
     heads = ("what happened", "times", "where", "in the end")
     return Table("Interruptions", note, heads, tuple(rows))
 
 
-def in_peace(place: Place) -> Peace:
-    """Run the grid undisturbed; count what it writes, and when."""
+def run_baseline(grid: GridFolder) -> Baseline:
+    """Run the grid undisturbed; record its stages and count its file operations."""
     moments, operations = [], {}
-    for command in place.commands:
+    for command in grid.commands:
         begun = time.time()
-        code, printed = place.finish(command)
+        code, printed = grid.finish(command)
         assert code == 0, printed
-        lines = [{"at": begun, "cell": "", "stage": STARTING}, *place.noted()]
+        lines = [{"at": begun, "cell": "", "stage": STARTING}, *grid.stages()]
         ends = [float(line["at"]) for line in lines[1:]] + [time.time()]
         for line, end in zip(lines, ends, strict=True):
             moments.append((command, str(line["cell"]), str(line["stage"]), end - float(line["at"])))
-        operations[command] = sum(1 for _ in (place.diary / "operations").read_text())
-    size = sum(path.stat().st_size for path in place.folder.rglob("*") if path.is_file())
-    return Peace(place.left(), tuple(moments), operations, size)
+        operations[command] = sum(1 for _ in (grid.diary / "operations").read_text())
+    size = sum(path.stat().st_size for path in grid.folder.rglob("*") if path.is_file())
+    return Baseline(grid.results(), tuple(moments), operations, size)
 
 
-def killed(place: Place, kills: int, peace: Peace) -> Report:
-    """Kill the grid at random moments of random stages; now and then let it through, compare, and begin afresh."""
-    rng = random.Random(f"{place.workers} {kills}")
-    report = Report("kill −9" if place.workers == 1 else f"kill −9 with {place.workers} workers")
-    sorts = ("all",) if place.workers == 1 else ("all", "first", "worker")
+def killed(grid: GridFolder, kills: int, baseline: Baseline) -> Report:
+    """Kill the grid at random moments of random stages; now and then finish it, compare, and start again."""
+    rng = random.Random(f"{grid.workers} {kills}")
+    report = Report("kill −9" if grid.workers == 1 else f"kill −9 with {grid.workers} workers")
+    processes = ("all",) if grid.workers == 1 else ("all", "first", "worker")
     number = 0
     while report.times < kills:
-        drawn = sorted(rng.sample(range(len(peace.moments)), min(A_LIFE, kills - report.times)))
-        targets = [peace.moments[moment] for moment in drawn]
-        for command in place.commands:
+        drawn = sorted(rng.sample(range(len(baseline.moments)), min(A_LIFE, kills - report.times)))
+        targets = [baseline.moments[moment] for moment in drawn]
+        for command in grid.commands:
             for target in [target for target in targets if target[0] == command]:
-                running = place.start(command)
-                sort = sorts[number % len(sorts)]
+                running = grid.start(command)
+                process = processes[number % len(processes)]
                 number += 1
-                if not _reached(place, running, target, rng):
-                    break  # it went by faster than before
-                stage = _stage(place)
-                if running.kill(sort):
+                if not _reached(grid, running, target, rng):
+                    break  # the stage was faster than before
+                stage = _stage(grid)
+                if running.kill(process):
                     report.where[stage] += 1
                     report.times += 1
                 running.wait(600)
-                _look(place, report)
-            _through(place, command, report)
-        _compare(place, report, peace)
-        shutil.rmtree(place.folder)
+                _inspect(grid, report)
+            _finish(grid, command, report)
+        _compare(grid, report, baseline)
+        shutil.rmtree(grid.folder)
     return report
 
 
-def killed_by_operation(place: Place, kills: int, peace: Peace) -> Report:
+def killed_by_operation(grid: GridFolder, kills: int, baseline: Baseline) -> Report:
     """Kill the grid just before an operation on a file, drawn by number, as above."""
     rng = random.Random(kills)
     report = Report("kill −9 before an operation on a file")
     while report.times < kills:
-        for command, count in peace.operations.items():
+        for command, count in baseline.operations.items():
             for _ in range(2 if command == "pool" else A_LIFE):
-                dying = replace(place, death=rng.randint(1, count))
+                dying = replace(grid, death=rng.randint(1, count))
                 code, printed = dying.finish(command)
                 if code == 0:
                     break
                 report.times += code == -9
                 if code != -9:
                     report.faults.append(printed[-200:])
-                report.where[_stage(place)] += 1
-                _look(place, report)
-                if command == "pool" and _built(place):
+                report.where[_stage(grid)] += 1
+                _inspect(grid, report)
+                if command == "pool" and _built(grid):
                     break
-            _through(place, command, report)
-        _compare(place, report, peace)
-        shutil.rmtree(place.folder)
+            _finish(grid, command, report)
+        _compare(grid, report, baseline)
+        shutil.rmtree(grid.folder)
     return report
 
 
-def twice(place: Place, peace: Peace) -> Report:
-    """Give each command twice at the same time, in the same folders."""
+def twice(grid: GridFolder, baseline: Baseline) -> Report:
+    """Run each command twice at the same time, in the same folders."""
     report = Report("two at once")
-    for command in place.commands:
-        both = [place.start(command), place.another(command)]
+    for command in grid.commands:
+        both = [grid.start(command), grid.another(command)]
         for running in both:
             running.wait(3600)
             if running.code or "Traceback" in running.printed:
                 report.faults.append(f"{command}: exit code {running.code}, {running.printed[-200:]}")
         report.times += 1
-        _look(place, report)
-    _compare(place, report, peace)
+        _inspect(grid, report)
+    _compare(grid, report, baseline)
     return report
 
 
-def filled(place: Place, peace: Peace) -> Report:
-    """Give the grid a disk that fills, then a larger one, until there is room."""
+def filled(grid: GridFolder, baseline: Baseline) -> Report:
+    """Run the grid on a disk that fills, then on a larger disk, until the space suffices."""
     report = Report("the disk is full")
-    sizes = iter([int(share * peace.bytes) for share in DISKS])
-    with disk(place.folder, next(sizes)) as grow:
+    sizes = iter([int(share * baseline.bytes) for share in DISKS])
+    with disk(grid.folder, next(sizes)) as grow:
         if grow is None:
             report.faults.append("not tried: no file system can be mounted here")
             return report
-        for command in place.commands:
-            while (ended := place.finish(command))[0] != 0:
-                _look(place, report)
+        for command in grid.commands:
+            while (ended := grid.finish(command))[0] != 0:
+                _inspect(grid, report)
                 report.times += 1
-                report.where[_stage(place)] += 1
+                report.where[_stage(grid)] += 1
                 printed = ended[1]
                 if "Traceback" in printed or ("disk is full" not in printed and "cannot be written" not in printed):
                     report.faults.append(f"it printed: {printed[-300:]}")
-                grow(next(sizes))  # there are enough, or this says so
-            _look(place, report)
-        _compare(place, report, peace)
+                grow(next(sizes))  # StopIteration if there are too few
+            _inspect(grid, report)
+        _compare(grid, report, baseline)
     return report
 
 
-def _reached(place: Place, running: Running, target: tuple[str, str, str, float], rng: random.Random) -> bool:
-    """Wait for a random moment of a stage; say whether the command is still at work then."""
+def _reached(grid: GridFolder, running: Running, target: tuple[str, str, str, float], rng: random.Random) -> bool:
+    """Wait for a random moment of a stage; return whether the command is still running then."""
     _, cell, stage, lasting = target
-    while stage != STARTING and not any((line["cell"], line["stage"]) == (cell, stage) for line in place.noted()):
+    while stage != STARTING and not any((line["cell"], line["stage"]) == (cell, stage) for line in grid.stages()):
         if running.wait(0.005):
             return False
     return not running.wait(rng.random() * lasting)
 
 
-def _stage(place: Place) -> str:
-    """Say what was being done last."""
-    noted = place.noted()
-    return str(noted[-1]["stage"]) if noted else STARTING
+def _stage(grid: GridFolder) -> str:
+    """Return the last recorded stage."""
+    stages = grid.stages()
+    return str(stages[-1]["stage"]) if stages else STARTING
 
 
-def _look(place: Place, report: Report) -> None:
-    """Read all records that are there, and what processes noted of files that are not whole."""
+def _inspect(grid: GridFolder, report: Report) -> None:
+    """Read all records, and collect what processes recorded about half-written files."""
     try:
-        place.left()
-    except Exception as error:  # noqa: BLE001 - whatever it is, it belongs into the table
+        grid.results()
+    except Exception as error:  # noqa: BLE001 - any exception belongs in the table
         report.faults.append(f"{type(error).__name__}: {error}")
-    report.faults += [str(line["stage"]) for line in place.noted() if str(line["stage"]).startswith("half-written")]
+    report.faults += [str(line["stage"]) for line in grid.stages() if str(line["stage"]).startswith("half-written")]
 
 
-def _through(place: Place, command: str, report: Report) -> None:
-    """Give a command again until it is through, at most a few times: others of its processes may still be at work."""
-    if command == "pool" and _built(place):
-        return  # killed after all was done
+def _finish(grid: GridFolder, command: str, report: Report) -> None:
+    """Repeat a command until it finishes, at most a few times: other processes of it may still be running."""
+    if command == "pool" and _built(grid):
+        return  # killed after everything was finished
     for _ in range(5):
-        code, printed = place.finish(command)
-        _look(place, report)
+        code, printed = grid.finish(command)
+        _inspect(grid, report)
         if code == 0 and "another process is running it" not in printed:
             return
         time.sleep(1)
     report.faults.append(f"{command} does not come through: {printed[-300:]}")
 
 
-def _built(place: Place) -> bool:
-    return (place.folder / "pool" / "pool.json").exists()
+def _built(grid: GridFolder) -> bool:
+    return (grid.folder / "pool" / "pool.json").exists()
 
 
-def _compare(place: Place, report: Report, peace: Peace) -> None:
-    """Compare what is left with what is left in peace."""
+def _compare(grid: GridFolder, report: Report, baseline: Baseline) -> None:
+    """Compare the records and the pool with those of the baseline."""
     report.ends += 1
-    left = place.left()
-    if left != peace.left:
-        report.faults.append(f"differs: {', '.join(_differences(left, peace.left))[:300]}")
+    results = grid.results()
+    if results != baseline.results:
+        report.faults.append(f"differs: {', '.join(_differences(results, baseline.results))[:300]}")
 
 
 def _differences(ours: Any, theirs: Any, where: str = "") -> Iterator[str]:
@@ -254,21 +254,21 @@ def _differences(ours: Any, theirs: Any, where: str = "") -> Iterator[str]:
         for key in sorted(ours.keys() | theirs.keys()):
             yield from _differences(ours.get(key), theirs.get(key), f"{where}.{key}" if where else key)
     elif isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
-        for number, (one, other) in enumerate(zip(ours, theirs, strict=True)):
-            yield from _differences(one, other, f"{where}[{number}]")
+        for number, (first, second) in enumerate(zip(ours, theirs, strict=True)):
+            yield from _differences(first, second, f"{where}[{number}]")
     elif ours != theirs:
         yield f"{where} is {ours!r:.60} for {theirs!r:.60}"
 
 
 @contextmanager
-def disk(place: Path, size: int) -> Iterator[Any]:
-    """Mount a small file system that can grow; give None where that is not allowed."""
-    place.mkdir(parents=True, exist_ok=True)
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
+def disk(folder: Path, size: int) -> Iterator[Any]:
+    """Mount a small file system that can grow; yield None where that is not allowed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
     if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
         yield None
         return
     try:
-        yield lambda size: subprocess.run(["mount", "-o", f"remount,size={size}", str(place)], check=True)
+        yield lambda size: subprocess.run(["mount", "-o", f"remount,size={size}", str(folder)], check=True)
     finally:
-        subprocess.run(["umount", str(place)], check=True)
+        subprocess.run(["umount", str(folder)], check=True)

@@ -1,4 +1,4 @@
-"""Files made wrong at random, in the ways in which files go wrong: cut, flipped, repeated, with surprises inside."""
+"""Random damage to files, as it occurs in practice: cut, flipped, repeated, with unexpected values inside."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ SURPRISES = (
     b"true", b"[]", b"{}", b'""', b"\xe2\x80\xae", b"\xed\xa0\x80", b"\r\n", b"[" * 2000, b'{"a":' * 500,
     b"\x1b[2J", b"<script>", b"\xff\xff\xff\x7f", b"\x00\x00\x00\x80",
 )  # fmt: skip
-"""Pieces that readers trip over."""
+"""Byte strings that often break readers."""
 
 
 def mutated(content: bytes, rng: random.Random) -> bytes:

@@ -1,4 +1,4 @@
-"""What is fuzzed: something that reads a file, and how its file becomes wrong."""
+"""The subject of fuzzing: a function that reads a file, and how the file is damaged."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from random import Random
 
 from freeshot.basics.errors import FreeshotError
 
-ANSWERS: tuple[type[Exception], ...] = (FreeshotError,)
-"""What a reader may raise: a sentence. Whatever else it raises is a fault."""
+EXPECTED_ERRORS: tuple[type[Exception], ...] = (FreeshotError,)
+"""Errors that a reader may raise. Any other exception is a fault."""
 
 
 @dataclass(frozen=True)
 class Reader:
-    """Something that reads a file."""
+    """A function that reads a file, with the file."""
 
     name: str
     file: Path
-    """Which file is made wrong; the others stay good."""
+    """The file that is damaged; the others stay valid."""
     read: Callable[[], object]
     before: Callable[[], None] = lambda: None
-    """What to do when the file was changed, such as to write its hash where it belongs."""
-    spoil: Callable[[Random], None] | None = None
-    """Makes a folder or an archive wrong, where changing the bytes of one file is not enough."""
+    """What to do after the file was changed, such as to update its hash in a card."""
+    damage: Callable[[Random], None] | None = None
+    """Damages a folder or an archive, where changing the bytes of a file is not enough."""
     within: Path | None = None
-    """Where it may write; the folder of the whole test if not given."""
+    """The folder it may write to; that of the whole test if not given."""

@@ -1,4 +1,4 @@
-"""Every reader of a stranger's file, with a good file to begin with."""
+"""Every reader of third-party files, each with a valid file to start from."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ GOLDEN = Path(__file__).parents[1] / "records/golden_record.json"
 
 
 def readers(folder: Path) -> Iterator[Reader]:
-    """Lay out good files in a folder, and return who reads them."""
+    """Write valid files into a folder, and yield their readers."""
     record = folder / "record.json"
     shutil.copy(GOLDEN, record)
     yield Reader("records", record, lambda: RunRecord.read(record))
     yield from _pools(folder)
-    yield from _foreign(folder)
+    yield from _peft(folder)
     yield from _pictures(folder)
     yield from _own(folder)
     yield from _runs(folder)
@@ -64,7 +64,7 @@ def _pools(folder: Path) -> Iterator[Reader]:
     yield Reader("LoRAs of a pool", tensors, lambda: open_pool(pool), state_hash)
 
 
-def _foreign(folder: Path) -> Iterator[Reader]:
+def _peft(folder: Path) -> Iterator[Reader]:
     lora = folder / "lora"
     lora.mkdir()
     layer = "base_model.model.blocks.0.attn.qkv"
@@ -80,7 +80,7 @@ def _foreign(folder: Path) -> Iterator[Reader]:
     config = {"peft_type": "LORA", "r": 2, "lora_alpha": 2, "target_modules": ["qkv"], "base_model_name_or_path": "x"}
     (lora / "adapter_config.json").write_text(json.dumps(config))
     (lora / "labels.json").write_text(json.dumps(["a", "b", "c", "d", "e"]))
-    read_lora(lora, folder)  # it is good
+    read_lora(lora, folder)  # it is valid
     for name in ("adapter_model.safetensors", "adapter_config.json", "labels.json"):
         yield Reader(f"PEFT's {name}", lora / name, lambda: read_lora(lora, folder))
     adapter = folder / "adapter"
@@ -100,7 +100,7 @@ def _pictures(folder: Path) -> Iterator[Reader]:
 
 
 def _runs(folder: Path) -> Iterator[Reader]:
-    """What a person writes for a run, and what a run writes for others."""
+    """Run files of users, and predictions that a run writes."""
     file = folder / "run.toml"
     choices = (MethodChoice.of("free", {"iterations": 200, "learner": {"pace": 0.5}}), "lora-recycle")
     request = RunRequest("pocket", None, ("*/5w1s",), choices, ("flip=true",), launcher_options=("workers=2",))
@@ -115,7 +115,7 @@ def _runs(folder: Path) -> Iterator[Reader]:
 
 
 def _own(folder: Path) -> Iterator[Reader]:
-    """What FreeShot itself left behind, and a killed process may have left broken."""
+    """Files of FreeShot itself, which a killed process may have left damaged."""
     artifacts = Artifacts(folder / "artifacts")
     artifacts.save("stage", {"a": 1}, Artifact({"x": torch.rand(3)}, {"loss": 1.0}))
     (card,) = (folder / "artifacts").rglob("card.json")
@@ -130,13 +130,13 @@ def _own(folder: Path) -> Iterator[Reader]:
         try:
             artifacts.load("stage", {"a": 1})
         finally:
-            card.parent.mkdir(exist_ok=True)  # a damaged one is cleared away
+            card.parent.mkdir(exist_ok=True)  # a damaged artifact is removed
 
     yield Reader("cards of artifacts", card, load, restore)
-    letters = folder / "mail" / "cell.jsonl"
-    letters.parent.mkdir()
-    letters.write_text('{"kind": "Progress", "cell": "a", "stage": "b", "done": 1, "total": 2}\n' * 3)
-    yield Reader("events of other processes", letters, lambda: EventLogReader(letters.parent).fetch())
+    events = folder / "mail" / "cell.jsonl"
+    events.parent.mkdir()
+    events.write_text('{"kind": "Progress", "cell": "a", "stage": "b", "done": 1, "total": 2}\n' * 3)
+    yield Reader("events of other processes", events, lambda: EventLogReader(events.parent).fetch())
     options = folder / "options.txt"
     options.write_text("iterations=50\nlr=0.1\nflip=true\nbetas=0.5,0.9\nschedule=cosine\nprior=none")
 

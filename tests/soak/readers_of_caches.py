@@ -1,4 +1,4 @@
-"""Readers of what FreeShot itself left behind, and a failing disk or a stranger may have changed."""
+"""Readers of FreeShot's own caches, which a failing disk or a third party may have changed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import torch
+from tests.soak.damaging import Folder
 from tests.soak.reader import Reader
-from tests.soak.spoiling import Folder
 
 from freeshot.cache import pixels as decoded
 from freeshot.cache.admin import list_items
@@ -19,27 +19,27 @@ from freeshot.testing.toy import ToyImages
 
 
 def readers(folder: Path) -> Iterator[Reader]:
-    """Lay out good files in a folder, and return who reads them."""
+    """Write valid files into a folder, and yield their readers."""
     yield from _states(folder)
     yield from _artifacts(folder)
     yield from _pixels(folder)
-    memory = folder / "hashes.json"
+    hashes = folder / "hashes.json"
     file = folder / "file"
     file.write_bytes(b"x")
-    content_hashes([file], memory)
+    content_hashes([file], hashes)
     good = content_hashes([file], None)
 
     def hash_again() -> None:
-        assert content_hashes([file], memory) == good
+        assert content_hashes([file], hashes) == good
 
-    yield Reader("remembered hashes", memory, hash_again)
+    yield Reader("remembered hashes", hashes, hash_again)
     cache = folder / "cache"
     for name in ("artifacts/inversion/0123456789abcdef/card.json", "pixels/0123456789abcdef/card.json"):
         (cache / name).parent.mkdir(parents=True)
         (cache / name).write_text("{}")
     (cache / "cells").mkdir()
     (cache / "cells" / "0123456789abcdef.safetensors").write_text("x")
-    yield Reader("caches as folders", cache, lambda: list_items(cache), spoil=Folder(cache).spoil)
+    yield Reader("caches as folders", cache, lambda: list_items(cache), damage=Folder(cache).damage)
 
 
 def _states(folder: Path) -> Iterator[Reader]:
@@ -52,18 +52,18 @@ def _states(folder: Path) -> Iterator[Reader]:
     good = snapshot(3, weights, optimizer, rng)
     FileCheckpoint(file, every=-1).offer(lambda: good)
 
-    def go_on() -> None:
+    def resume() -> None:
         state = FileCheckpoint(file).load()
         assert restore(state, weights, optimizer, rng) in (0, 3)
         if state is not None:
             require_equal(state, good)
 
-    go_on()
-    yield Reader("states of interrupted work", file, go_on)
+    resume()
+    yield Reader("states of interrupted work", file, resume)
 
 
 def _artifacts(folder: Path) -> Iterator[Reader]:
-    """What stages left: features, and images that were recovered."""
+    """Artifacts of stages: features and surrogate images."""
     rng = torch.Generator().manual_seed(0)
     kept = {
         "features": {"features": torch.rand(20, 8, generator=rng)},
@@ -82,9 +82,9 @@ def _artifacts(folder: Path) -> Iterator[Reader]:
         (card,) = (folder / name).rglob("card.json")
         restore_good = _restoring(card.parent)
 
-        def load(artifacts: Artifacts = artifacts, artifact: Artifact = artifact, place: Path = card.parent) -> None:
+        def load(artifacts: Artifacts = artifacts, artifact: Artifact = artifact, folder: Path = card.parent) -> None:
             actual = artifacts.load("stage", {"a": 1})
-            place.mkdir(exist_ok=True)  # a damaged one is cleared away
+            folder.mkdir(exist_ok=True)  # a damaged artifact is removed
             if actual is not None:
                 require_equal(actual.tensors, artifact.tensors)
                 assert actual.facts == artifact.facts
@@ -93,19 +93,19 @@ def _artifacts(folder: Path) -> Iterator[Reader]:
             yield Reader(f"{name} in the cache, {file}", card.parent / file, load, restore_good(file))
 
 
-def _restoring(place: Path) -> Callable[[str], Callable[[], None]]:
-    """Return what makes all files of a folder good again but one."""
-    good = {path.name: path.read_bytes() for path in place.iterdir()}
+def _restoring(folder: Path) -> Callable[[str], Callable[[], None]]:
+    """Return a function that restores all files of a folder but one."""
+    good = {path.name: path.read_bytes() for path in folder.iterdir()}
 
-    def but(changed: str) -> Callable[[], None]:
+    def except_for(changed: str) -> Callable[[], None]:
         def again() -> None:
             for name, content in good.items():
                 if name != changed:
-                    (place / name).write_bytes(content)
+                    (folder / name).write_bytes(content)
 
         return again
 
-    return but
+    return except_for
 
 
 def _pixels(folder: Path) -> Iterator[Reader]:
@@ -121,13 +121,13 @@ def _pixels(folder: Path) -> Iterator[Reader]:
         assert torch.equal(again.read(range(len(images))), shown)
 
     read()
-    (location,) = (path for path in root.iterdir() if path.is_dir())  # beside it lies the lock
+    (location,) = (path for path in root.iterdir() if path.is_dir())  # the lock is beside it
     restoring = _restoring(location)
     for name in sorted(path.name for path in location.iterdir()):
         yield Reader(f"decoded pixels, {name}", location / name, read, restoring(name))
 
 
-def require_equal(found: Mapping[str, torch.Tensor], good: Mapping[str, torch.Tensor]) -> None:
-    """Hold tensors that are believed against what was written."""
-    assert found.keys() == good.keys()
-    assert all(torch.equal(found[name], good[name]) for name in good)
+def require_equal(actual: Mapping[str, torch.Tensor], good: Mapping[str, torch.Tensor]) -> None:
+    """Require that tensors read as valid equal those written."""
+    assert actual.keys() == good.keys()
+    assert all(torch.equal(actual[name], good[name]) for name in good)

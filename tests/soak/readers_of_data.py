@@ -1,4 +1,4 @@
-"""Readers of data sets: split lists, tables, manifests, folders, archives, cards, and what is asked by hand."""
+"""Readers of data sets: split lists, tables, manifests, folders, archives, cards, and options of the user."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from typing import Any
 
 from PIL import Image
 from scipy.io import savemat
+from tests.soak.damaging import Folder
 from tests.soak.mutations import mutated
 from tests.soak.reader import Reader
-from tests.soak.spoiling import Folder
 
 from freeshot.contracts.component import build, name_and_options
 from freeshot.data.archives import unpack
@@ -51,7 +51,7 @@ from makers.pocket_data.write_sheet import write_sheet
 
 
 def readers(folder: Path) -> Iterator[Reader]:
-    """Lay out good files in a folder, and return who reads them."""
+    """Write valid files into a folder, and yield their readers."""
     yield from _splits(folder)
     yield from _own(folder)
     yield from _archives(folder)
@@ -146,11 +146,11 @@ def _folders(folder: Path) -> Iterator[Reader]:
         assert len(images.sha256) == 64
         images.read(range(len(images)))
 
-    yield Reader("folders of class folders", home, open_folder, spoil=world.spoil)
+    yield Reader("folders of class folders", home, open_folder, damage=world.damage)
     backbone = open_backbone(ToyVit())
     learner = AdaptedLearner(backbone)
 
-    def answer(*, strict: bool) -> None:
+    def predict(*, strict: bool) -> None:
         support, query = home / "support", home / "query"
         left_out(support, query)
         stray_images(support)
@@ -162,7 +162,7 @@ def _folders(folder: Path) -> Iterator[Reader]:
     for strict in (False, True):
         how = "strictly" if strict else "tolerantly"
         yield Reader(
-            f"what `freeshot predict` is shown, {how}", home, partial(answer, strict=strict), spoil=world.spoil
+            f"what `freeshot predict` is shown, {how}", home, partial(predict, strict=strict), damage=world.damage
         )
 
 
@@ -229,7 +229,7 @@ def picture(file: Path, number: int) -> None:
 
 
 def write_archive(file: Path, content: dict[str, bytes]) -> None:
-    """Pack files, compressed as the archive's ending says."""
+    """Pack files, compressed according to the archive's suffix."""
     if file.suffix == ".zip":
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, data in content.items():
@@ -251,7 +251,7 @@ KINDS = (
 
 
 def write_hostile(file: Path, rng: Random) -> None:
-    """Pack members that lead out, that are links or devices, that lie about their size, or that swell."""
+    """Pack members that lead out, that are links or devices, that state a wrong size, or that expand hugely."""
     steps = rng.choice((STEPS, STEPS[:2], STEPS[:2]))
     names = ["/".join(rng.choices(steps, k=rng.randint(1, 4))) for _ in range(rng.randint(1, 5))]
     bomb = bytes(rng.choice((2**21, 2**18, 10, 10)))

@@ -1,4 +1,4 @@
-"""Readers of other people's LoRAs as whole folders, and of networks."""
+"""Readers of third-party LoRAs as whole folders, and of networks."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
+from tests.soak.damaging import Folder
 from tests.soak.reader import Reader
-from tests.soak.spoiling import Folder
 
 from freeshot.contracts.tensors import Adapter
 from freeshot.engine.lora.meta_model import SharedLora
@@ -30,7 +30,7 @@ WIDTH = toy.WIDTH
 
 
 def readers(folder: Path) -> Iterator[Reader]:
-    """Lay out good files in a folder, and return who reads them."""
+    """Write valid files into a folder, and yield their readers."""
     backbone = open_backbone(toy.ToyVit())
     peft = folder / "peft"
     for number in range(2):
@@ -40,32 +40,32 @@ def readers(folder: Path) -> Iterator[Reader]:
     def clear() -> None:
         shutil.rmtree(out.parent, ignore_errors=True)
 
-    def take_in(source: Path = peft) -> None:
+    def import_loras(source: Path = peft) -> None:
         pool = import_pool(source, out, "made", backbone)[0]
         assert all(out in path.parents for path in out.rglob("*"))
         assert len(pool)
 
-    take_in()  # it is good
-    spoilt = Folder(peft)
-    yield Reader("PEFT folders, imported", peft, take_in, clear, spoilt.spoil, out.parent)
-    spoilt.restore()
+    import_loras()  # it is valid
+    damaged = Folder(peft)
+    yield Reader("PEFT folders, imported", peft, import_loras, clear, damaged.damage, out.parent)
+    damaged.restore()
 
     def open_plain() -> None:
         named_network(peft / "lora-0")
         open_any_adapter(peft / "lora-0", backbone)
 
-    yield Reader("PEFT folders, as adapters", peft, open_plain, spoil=spoilt.spoil)
+    yield Reader("PEFT folders, as adapters", peft, open_plain, damage=damaged.damage)
     yield from _hugging_face(folder / "hugging-face")
     yield from _paper(folder / "paper")
     pool = folder / "pool"
     shutil.copytree(toy.POOL, pool)
-    yield Reader("pools as folders", pool, lambda: open_pool(pool), spoil=Folder(pool).spoil)
+    yield Reader("pools as folders", pool, lambda: open_pool(pool), damage=Folder(pool).damage)
     adapter = folder / "adapter"
     made = SharedLora(backbone, 2, torch.Generator().manual_seed(0)).snapshot()
     made = Adapter({name: tensor + 0.1 for name, tensor in made.tensors.items()}, {})
     export_adapter(adapter, made, backbone, {})
     open_adapter(adapter, backbone)
-    yield Reader("adapters as folders", adapter, lambda: open_adapter(adapter, backbone), spoil=Folder(adapter).spoil)
+    yield Reader("adapters as folders", adapter, lambda: open_adapter(adapter, backbone), damage=Folder(adapter).damage)
     weights = {name: tensor.clone() for name, tensor in backbone.vit.state_dict().items() if "blocks.0" in name}
     for ending in ("safetensors", "pt"):
         file = folder / f"weights.{ending}"
@@ -114,10 +114,10 @@ def _hugging_face(folder: Path) -> Iterator[Reader]:
         provider = HuggingFaceVit(model=str(model))
         provider.normalization(), provider.image_size()
 
-    read_all()  # it is good
+    read_all()  # it is valid
     for file in (*lora.iterdir(), *model.iterdir()):
         yield Reader(f"Hugging Face's {file.relative_to(folder)}", file, read_all)
-    yield Reader("Hugging Face's files as a folder", folder, read_all, spoil=Folder(folder).spoil)
+    yield Reader("Hugging Face's files as a folder", folder, read_all, damage=Folder(folder).damage)
 
 
 def _paper(folder: Path) -> Iterator[Reader]:
@@ -134,7 +134,7 @@ def _paper(folder: Path) -> Iterator[Reader]:
         for path in find_loras(folder):
             read_lora(path, folder)
 
-    read_all()  # it is good
+    read_all()  # it is valid
     for name in ("lora_0.safetensors", "global_label_0.json"):
         yield Reader(f"LoRA Recycle's {name}", folder / name, read_all)
-    yield Reader("LoRA Recycle's files as a folder", folder, read_all, spoil=Folder(folder).spoil)
+    yield Reader("LoRA Recycle's files as a folder", folder, read_all, damage=Folder(folder).damage)

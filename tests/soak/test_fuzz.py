@@ -1,4 +1,4 @@
-"""Some hundred wrong files for every reader, on every run; `make soak` takes ten thousand."""
+"""Some hundred invalid files for every reader, on every run; `make soak` uses ten thousand."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from freeshot.basics.errors import StoreError
 COUNT = 150
 
 
-def test_every_reader_answers_wrong_files_with_a_sentence(tmp_path: Path) -> None:
+def test_every_reader_refuses_or_reads_invalid_files(tmp_path: Path) -> None:
     for reader in readers(tmp_path):
         counts = fuzzed(reader, tmp_path, COUNT, seed=1)
         assert set(counts) <= {"read", "refused"}, (reader.name, counts)
         assert counts.total() == COUNT
 
 
-def test_mutations_change_most_files_and_repeat_themselves_with_their_seed() -> None:
+def test_mutations_change_most_files_and_are_reproducible_by_their_seed() -> None:
     good = b'{"a": [1, 2, 3]}' * 20
     once, again = ([mutated(good, rng) for _ in range(100)] for rng in (random.Random(3), random.Random(3)))
     assert once == again
-    assert sum(one != good for one in once) > 90
+    assert sum(content != good for content in once) > 90
 
 
-def stumbling(folder: Path, error: BaseException | None = None) -> Reader:
+def failing(folder: Path, error: BaseException | None = None) -> Reader:
     file = folder / "file"
     file.write_bytes(b"good" * 10)
 
@@ -51,8 +51,8 @@ def stumbling(folder: Path, error: BaseException | None = None) -> Reader:
         (None, "wrote"),
     ],
 )
-def test_faults_are_found(tmp_path: Path, error: BaseException | None, fault: str) -> None:
+def test_faults_are_counted(tmp_path: Path, error: BaseException | None, fault: str) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
-    counts: Counter[str] = fuzzed(stumbling(folder, error), folder, 20)
+    counts: Counter[str] = fuzzed(failing(folder, error), folder, 20)
     assert any(name.startswith(fault) for name in counts), counts

@@ -1,8 +1,8 @@
-"""A plugin for runs that will be interrupted: it offers a small suite, keeps states often, and keeps a diary.
+"""A plugin for runs that will be interrupted: it offers a small suite, saves states often, and records stages.
 
-Given as `--plugin`, it works in every process of a run. Where it is to go is told by variables of the environment:
+Given as `--plugin`, it works in every process of a run. Environment variables set its paths:
 
-    SOAK_DIARY   folder of the diary, a file for each process
+    SOAK_DIARY   folder of the logs, a file for each process
     SOAK_POOL    folder of the pool 'soak'
     SOAK_DEATH   number of the file operation at which the process ends itself as `kill -9` would
 """
@@ -58,7 +58,7 @@ SUITE = freeshot.Suite(
 
 checkpoints.EVERY = 0.1
 tuned.SAVE_EVERY = 2
-features.WORTH = 0.0  # so that all caches are met
+features.WORTH = 0.0  # so that all caches are used
 decoded.WORTH = 0
 
 
@@ -80,40 +80,40 @@ def freeshot_pools() -> list[tuple[str, str]]:
 @freeshot.hookimpl
 def freeshot_event(event: Event) -> None:
     if isinstance(event, StageStarted):
-        note(event.cell, event.stage)
+        record_stage(event.cell, event.stage)
     elif isinstance(event, StageFinished):
-        note(event.cell, "between stages")
+        record_stage(event.cell, "between stages")
     elif isinstance(event, CellFinished):
-        note(event.cell, "writing the record")
+        record_stage(event.cell, "writing the record")
 
 
-def note(cell: str, stage: str) -> None:
-    """Write down what begins, in one piece."""
+def record_stage(cell: str, stage: str) -> None:
+    """Append a stage that begins, in a single write."""
     with DIARY.open("ab", buffering=0) as file:
         file.write(json.dumps({"at": time.time(), "cell": cell, "stage": stage}).encode() + b"\n")
 
 
-def _noting(read: Callable[..., Any], there: Callable[..., bool]) -> Callable[..., Any]:
-    """Note whenever something that is there turns out to be no whole thing."""
+def _recording(read: Callable[..., Any], exists: Callable[..., bool]) -> Callable[..., Any]:
+    """Record each file that exists but is not complete."""
 
-    def noted(*arguments: Any) -> Any:
+    def recorded(*arguments: Any) -> Any:
         actual = None
         try:
             actual = read(*arguments)
         finally:
-            if actual is None and there(*arguments):
-                note("", f"half-written: {arguments[-1]}")
+            if actual is None and exists(*arguments):
+                record_stage("", f"half-written: {arguments[-1]}")
         return actual
 
-    return noted
+    return recorded
 
 
-artifacts.Artifacts._read = _noting(artifacts.Artifacts._read, lambda _, folder: folder.exists())  # type: ignore[method-assign]
-checkpoints.FileCheckpoint.load = _noting(  # type: ignore[method-assign]
+artifacts.Artifacts._read = _recording(artifacts.Artifacts._read, lambda _, folder: folder.exists())  # type: ignore[method-assign]
+checkpoints.FileCheckpoint.load = _recording(  # type: ignore[method-assign]
     checkpoints.FileCheckpoint.load, lambda state: state._path.exists()
 )
-RunRecord.read = classmethod(_noting(RunRecord.read.__func__, lambda _, path: path.exists()))  # type: ignore[attr-defined, method-assign, assignment]
-decoded._is_sound = _noting(
+RunRecord.read = classmethod(_recording(RunRecord.read.__func__, lambda _, path: path.exists()))  # type: ignore[attr-defined, method-assign, assignment]
+decoded._is_sound = _recording(
     lambda folder, facts, sound=decoded._is_sound: sound(folder, facts) or None, lambda folder, _: folder.exists()
 )
 
@@ -129,7 +129,7 @@ def _counted(event: str, arguments: tuple[Any, ...]) -> None:
     if event not in OPERATIONS or (event == "open" and not _writes(arguments[2])):
         return
     path = arguments[0]
-    if not isinstance(path, (str, Path)) or not os.path.abspath(path).startswith(HOME):  # noqa: PTH100 - as it is called
+    if not isinstance(path, (str, Path)) or not os.path.abspath(path).startswith(HOME):  # noqa: PTH100 - the path as given
         return
     if next(_count) == DEATH:
         os.kill(os.getpid(), signal.SIGKILL)

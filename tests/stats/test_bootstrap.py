@@ -1,4 +1,4 @@
-"""Means that are resampled together are those that are resampled alone, and agree with scipy within chance."""
+"""Means that are resampled together equal those resampled alone, and agree with scipy within chance."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def slow_moves(values: Any, seed: int) -> Any:
 
 
 @pytest.mark.parametrize("episodes", [3, 20, 300])
-def test_one_product_resamples_all_rows(episodes: int) -> None:
+def test_a_single_product_resamples_all_rows(episodes: int) -> None:
     values = skewed(episodes, 4)
     assert np.allclose(bootstrapped(values, 7, 50), slow_moves(values, 7), atol=1e-14)
 
 
-def test_a_difference_of_rows_is_resampled_as_the_rows_are() -> None:
+def test_differences_of_rows_are_resampled_like_the_rows() -> None:
     values = skewed(100, 3)
     pairs = [(0, 1), (2, 0)]
     difference = np.stack([values[:, i] - values[:, j] for i, j in pairs], axis=1)
@@ -45,7 +45,7 @@ def test_a_difference_of_rows_is_resampled_as_the_rows_are() -> None:
         assert np.allclose(between(resampled(values), pairs), resampled(difference), atol=1e-14)
 
 
-def test_blocks_leave_no_resample_out() -> None:
+def test_blocks_cover_all_resamples() -> None:
     values = skewed(30, 1)
     assert np.ptp(flipped(values)[0, -5:]) > 0
     assert np.isfinite(bootstrapped(values)).all()
@@ -54,7 +54,7 @@ def test_blocks_leave_no_resample_out() -> None:
 
 @pytest.mark.parametrize("level", [0.9, 0.95])
 @pytest.mark.parametrize("episodes", [15, 200])
-def test_intervals_are_scipys_within_chance(episodes: int, level: float) -> None:
+def test_intervals_equal_scipys_within_chance(episodes: int, level: float) -> None:
     from scipy.stats import bootstrap
 
     values = skewed(episodes, 3, seed=episodes)
@@ -67,13 +67,13 @@ def test_intervals_are_scipys_within_chance(episodes: int, level: float) -> None
         assert (interval.low, interval.high) == pytest.approx((theirs.low, theirs.high), abs=chance)
 
 
-def test_a_long_tail_pulls_the_interval_to_its_side() -> None:
+def test_a_long_tail_shifts_the_interval_to_its_side() -> None:
     values = skewed(200, 1)
     (ours,) = bca_intervals(values, bootstrapped(values), 0.95, "episodes")
     assert ours.high + ours.low < 2 * ours.mean
 
 
-def test_where_there_is_no_correction_the_interval_is_students() -> None:
+def test_without_a_correction_the_interval_is_students() -> None:
     rows = np.stack([np.full(20, 0.5), np.eye(20)[0]], axis=1)
     alike, _ = bca_intervals(rows, bootstrapped(rows), 0.95, "episodes")
     assert alike == student_t(rows[:, 0])
@@ -81,7 +81,7 @@ def test_where_there_is_no_correction_the_interval_is_students() -> None:
     assert bca_intervals(short, bootstrapped(short), 0.95, "episodes") == (student_t(short[:, 0]),)
 
 
-def test_shares_of_signs_are_scipys_within_chance() -> None:
+def test_shares_of_signs_equal_scipys_within_chance() -> None:
     from scipy.stats import permutation_test
 
     rng = np.random.default_rng(0)

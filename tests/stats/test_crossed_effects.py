@@ -52,7 +52,7 @@ def slow_half_width(table: list[list[float]]) -> float:
 
 @settings(deadline=None)  # the first call imports scipy.stats
 @given(tables())
-def test_the_interval_is_the_textbooks(table: list[list[float]]) -> None:
+def test_the_interval_equals_the_textbooks(table: list[list[float]]) -> None:
     if np.ptp(table) == 0:
         return
     actual = crossed(table)
@@ -81,7 +81,7 @@ def test_differences_of_many_tables_are_those_of_each_pair(data: st.DataObject) 
         assert actual.half_width == pytest.approx(expected.half_width, rel=1e-6, abs=1e-7)
 
 
-def test_rows_that_are_the_same_differ_by_a_point() -> None:
+def test_the_difference_of_equal_rows_is_a_point() -> None:
     rng = np.random.default_rng(0)
     rows = rng.integers(0, 76, (2, 3, 600)) / 75
     rows[1] = rows[0]
@@ -90,12 +90,12 @@ def test_rows_that_are_the_same_differ_by_a_point() -> None:
     assert crossed_differences(rows, [(1, 0)])[0].half_width == pytest.approx(crossed(rows[1] - rows[0]).half_width)
 
 
-def test_one_seed_is_plain_student_over_episodes_and_says_so() -> None:
+def test_with_one_seed_the_interval_is_students_over_episodes() -> None:
     assert crossed([[0.1, 0.5, 0.9]]) == student_t([0.1, 0.5, 0.9])
     assert crossed([[0.1, 0.5, 0.9]]).covers == "episodes"
 
 
-def test_one_episode_is_plain_student_over_seeds() -> None:
+def test_with_one_episode_the_interval_is_students_over_seeds() -> None:
     assert crossed([[0.1], [0.5], [0.9]]) == student_t([0.1, 0.5, 0.9], covers="training seeds")
 
 
@@ -109,12 +109,12 @@ def test_episodes_that_are_copies_add_nothing_to_the_seeds() -> None:
     assert crossed(np.tile(column[:, None], 100)).half_width == pytest.approx(student_t(column).half_width, rel=1e-9)
 
 
-def test_values_that_never_differ_are_a_point() -> None:
+def test_the_interval_of_constant_values_is_a_point() -> None:
     assert crossed(np.full((3, 20), 0.5)).half_width == 0
 
 
 @pytest.mark.parametrize("values", [[], [[]], [0.1, 0.2], [[0.1, math.nan]]])
-def test_what_is_no_table_is_refused(values: Any) -> None:
+def test_values_that_are_not_a_table_are_refused(values: Any) -> None:
     with pytest.raises(ValueError, match=r"must be finite and of shape \[seeds, episodes\]"):
         crossed(values)
 
@@ -123,19 +123,19 @@ def test_what_is_no_table_is_refused(values: Any) -> None:
     ("seeds", "of"),
     [(3, (0.0, 1, 1)), (3, (0.1, 1, 1)), (5, (0.3, 1, 1)), (5, (1, 0.1, 0.1))],
 )
-def test_intervals_cover_the_truth_as_often_as_they_say(seeds: int, of: tuple[float, float, float]) -> None:
+def test_intervals_cover_the_truth_at_their_level(seeds: int, of: tuple[float, float, float]) -> None:
     rng = np.random.default_rng(0)
     covered = [(i := crossed(simulated(rng, seeds, 60, of))).low <= 0 <= i.high for _ in range(1000)]
     assert 0.92 <= np.mean(covered) <= 0.98
 
 
-def test_two_seeds_that_move_more_than_the_episodes_cover_less() -> None:
+def test_with_two_seeds_of_large_variance_intervals_cover_less() -> None:
     rng = np.random.default_rng(0)
     covered = [(i := crossed(simulated(rng, 2, 60, (1, 1, 1)))).low <= 0 <= i.high for _ in range(1000)]
     assert 0.82 <= np.mean(covered) <= 0.93
 
 
-def test_episodes_alone_miss_what_seeds_move() -> None:
+def test_intervals_over_episodes_alone_miss_the_variance_of_seeds() -> None:
     rng = np.random.default_rng(0)
     tables = [simulated(rng, 3, 100, (0.3, 1, 1)) for _ in range(300)]
     naive = [(i := student_t(table.mean(axis=0))).low <= 0 <= i.high for table in tables]

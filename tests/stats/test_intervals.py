@@ -15,7 +15,7 @@ SAMPLES = st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=40)
 
 @pytest.mark.parametrize("level", [0.5, 0.95, 0.99])
 @pytest.mark.parametrize("values", [[0.2, 0.4], [0.1, 0.9, 0.5, 0.3], [i * i / 7 for i in range(600)]])
-def test_the_interval_is_scipys(values: list[float], level: float) -> None:
+def test_the_interval_equals_scipys(values: list[float], level: float) -> None:
     from scipy import stats
 
     mean = sum(values) / len(values)
@@ -28,7 +28,7 @@ def test_the_interval_is_scipys(values: list[float], level: float) -> None:
 
 @pytest.mark.parametrize("level", [0.9, 0.95])
 @pytest.mark.parametrize("trials", [1, 2, 15, 400])
-def test_the_interval_of_a_proportion_is_scipys_exact(trials: int, level: float) -> None:
+def test_the_interval_of_a_proportion_equals_scipys_exact(trials: int, level: float) -> None:
     from scipy.stats import binomtest
 
     for successes in {0, 1, trials // 3, trials - 1, trials}:
@@ -55,7 +55,7 @@ def test_the_order_of_values_does_not_matter(values: list[float], shuffler: obje
 
 
 @given(st.floats(0, 1), st.integers(2, 700))
-def test_accuracies_that_are_all_the_same_never_leave_their_range(value: float, count: int) -> None:
+def test_the_interval_of_equal_accuracies_stays_in_their_range(value: float, count: int) -> None:
     interval = student_t([value] * count)
     assert 0 <= interval.mean <= 1
     assert interval.half_width < 1e-12
@@ -66,7 +66,7 @@ def test_a_single_value_is_its_own_interval() -> None:
 
 
 @pytest.mark.parametrize("values", [[], [0.1, math.nan], [math.inf]])
-def test_no_values_or_infinite_ones_are_refused(values: list[float]) -> None:
+def test_no_values_or_infinite_values_are_refused(values: list[float]) -> None:
     with pytest.raises(ValueError, match="needs at least one value, and all values must be finite"):
         student_t(values)
 
@@ -77,7 +77,7 @@ def test_a_paired_difference_is_the_interval_of_the_differences() -> None:
     )
 
 
-def test_pairing_finds_what_two_wide_intervals_hide() -> None:
+def test_pairing_detects_a_difference_that_two_wide_intervals_hide() -> None:
     second = [0.1, 0.5, 0.9, 0.3]
     first = [v + 0.05 + noise for v, noise in zip(second, [0.001, -0.001, 0.002, -0.002], strict=True)]
     assert student_t(first).low < student_t(second).high
@@ -90,7 +90,7 @@ def test_unpaired_values_are_refused() -> None:
 
 
 @pytest.mark.parametrize(("low", "high", "excludes"), [(0.1, 0.2, True), (-0.2, -0.1, True), (-0.1, 0.1, False)])
-def test_an_interval_knows_whether_it_excludes_zero(low: float, high: float, excludes: bool) -> None:
+def test_whether_an_interval_excludes_zero(low: float, high: float, excludes: bool) -> None:
     assert Interval((low + high) / 2, low, high, 0.95, "episodes").excludes_zero is excludes
 
 
@@ -101,6 +101,6 @@ def test_the_worst_tenth_is_the_mean_of_the_lowest(values: list[float]) -> None:
     assert worst_tenth(values) <= student_t(values).mean + 1e-6
 
 
-def test_the_worst_of_nothing_is_refused() -> None:
+def test_the_worst_tenth_of_no_values_is_refused() -> None:
     with pytest.raises(ValueError, match="needs at least one value"):
         worst_tenth([])

@@ -1,4 +1,4 @@
-"""Paired statistics agree with slow versions, with scipy, and with themselves."""
+"""Paired statistics agree with slow versions, with scipy, and with each other."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def slow_sign_flip(values: Sequence[float]) -> float:
     return sum(total >= abs(sum(values)) - 1e-12 for total in sums) / len(sums)
 
 
-@settings(deadline=None)  # a bootstrap is no matter of milliseconds
+@settings(deadline=None)  # a bootstrap takes longer than the default deadline
 @given(st.lists(STEPS, min_size=2, max_size=9))
 def test_few_signs_are_flipped_exactly(values: list[float]) -> None:
     assert evidence(values).sign_flip == pytest.approx(slow_sign_flip(values))
@@ -50,13 +50,13 @@ def test_many_signs_are_flipped_as_scipy_does() -> None:
     assert evidence(values).sign_flip == pytest.approx(theirs, abs=0.01)
 
 
-def test_what_never_differs_has_no_evidence() -> None:
+def test_equal_values_give_no_evidence() -> None:
     actual = evidence([0.0] * 20)
     assert (actual.sign_flip, actual.wilcoxon, actual.effect, actual.superiority) == (1, 1, 0, 0.5)
     assert actual.interval.low == actual.bca.high == 0
 
 
-def test_a_large_difference_is_seen_by_all() -> None:
+def test_a_large_difference_is_detected_by_all_tests() -> None:
     actual = evidence(sample(200, 0.05))
     assert actual.sign_flip == pytest.approx(1e-4)
     assert actual.wilcoxon < 1e-10
@@ -64,7 +64,7 @@ def test_a_large_difference_is_seen_by_all() -> None:
     assert 0.75 < actual.superiority < 0.95
 
 
-def test_without_a_difference_p_is_spread_evenly() -> None:
+def test_without_a_difference_p_is_uniform() -> None:
     ps = [evidence(sample(30, seed=seed)).sign_flip for seed in range(200)]
     assert 0.02 <= np.mean(np.asarray(ps) < 0.05) <= 0.09
     assert 0.4 < np.mean(ps) < 0.6
@@ -75,7 +75,7 @@ def test_the_bootstrap_interval_is_near_students() -> None:
     assert actual.bca.half_width == pytest.approx(actual.interval.half_width, rel=0.05)
 
 
-@settings(deadline=None)  # a bootstrap is no matter of milliseconds
+@settings(deadline=None)  # a bootstrap takes longer than the default deadline
 @given(st.lists(STEPS, min_size=2, max_size=40))
 def test_intervals_are_in_order_and_p_values_are_probabilities(values: list[float]) -> None:
     actual = evidence(values)
@@ -87,7 +87,7 @@ def test_intervals_are_in_order_and_p_values_are_probabilities(values: list[floa
     assert 0 <= actual.superiority <= 1
 
 
-@settings(deadline=None)  # a bootstrap is no matter of milliseconds
+@settings(deadline=None)  # a bootstrap takes longer than the default deadline
 @given(st.lists(STEPS, min_size=2, max_size=12))
 def test_the_other_row_gets_the_mirrored_verdict(values: list[float]) -> None:
     ours, theirs = evidence(values), evidence([-v for v in values])
@@ -115,7 +115,7 @@ def test_holm_of_a_textbook_family() -> None:
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "said"),
+    ("low", "high", "expected"),
     [
         (0.006, 0.02, "better"),
         (0.004, 0.02, "undecided"),
@@ -124,12 +124,12 @@ def test_holm_of_a_textbook_family() -> None:
         (-0.02, 0.02, "undecided"),
     ],
 )
-def test_a_verdict_rests_on_where_the_interval_lies(low: float, high: float, said: str) -> None:
-    assert verdict(Interval((low + high) / 2, low, high, 0.95, "")) == said
+def test_a_verdict_depends_on_the_position_of_the_interval(low: float, high: float, expected: str) -> None:
+    assert verdict(Interval((low + high) / 2, low, high, 0.95, "")) == expected
 
 
 @pytest.mark.parametrize("count", [2, 7, 13, 14, 40, 60])
-def test_wilcoxon_is_scipys(count: int) -> None:
+def test_wilcoxon_equals_scipys(count: int) -> None:
     from scipy import stats
 
     values = sample(count, 0.01)
@@ -137,7 +137,7 @@ def test_wilcoxon_is_scipys(count: int) -> None:
 
 
 @pytest.mark.parametrize("count", [6, 12, 80])
-def test_wilcoxon_with_ties_and_zeros_is_scipys(count: int) -> None:
+def test_wilcoxon_with_ties_and_zeros_equals_scipys(count: int) -> None:
     from scipy import stats
 
     values = np.random.default_rng(count).integers(-2, 5, count) / 75
@@ -149,7 +149,7 @@ def test_differences_in_the_last_digit_are_ties() -> None:
     assert evidence([0.1 + 0.2 - 0.3, 0.5, 0.5]).superiority == pytest.approx(5 / 6)
 
 
-def test_noise_in_the_last_digits_breaks_no_ties_and_moves_no_bound() -> None:
+def test_noise_in_the_last_digits_breaks_no_ties_and_changes_no_bound() -> None:
     steps = np.repeat([-1, 0, 1, 2], [4, 6, 8, 2]) / 6
     second = np.linspace(0.1, 0.8, 20)
     noisy = evidence((second + steps) - second)
@@ -160,7 +160,7 @@ def test_noise_in_the_last_digits_breaks_no_ties_and_moves_no_bound() -> None:
     assert math.copysign(1, clean.bca.low) == 1  # it is 0, not -0
 
 
-def test_many_pairs_are_weighed_as_each_of_them_alone() -> None:
+def test_many_pairs_are_compared_like_each_of_them_alone() -> None:
     rng = np.random.default_rng(0)
     for count in (8, 40, 120):
         rows = rng.integers(30, 60, (count, 4)) / 75

@@ -1,4 +1,4 @@
-"""The temperature is the one of the highest likelihood, or the limit where there is none."""
+"""The temperature has the highest likelihood, or is the limit where there is no maximum."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def drawn(seed: int, temperature: float, count: int = 40, way: int = 4) -> tuple
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("temperature", [0.7, 2.0, 6.0])
-def test_no_temperature_of_a_fine_grid_is_likelier(seed: int, temperature: float) -> None:
+def test_no_temperature_of_a_fine_grid_has_a_higher_likelihood(seed: int, temperature: float) -> None:
     logits, labels = drawn(seed, temperature)
     best = fit_temperature(logits, labels)
     losses = {t: slow_loss(logits, labels, t) for t in np.geomspace(best / 50, best * 50, 2001).tolist()}

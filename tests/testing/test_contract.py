@@ -1,4 +1,4 @@
-"""Every rule of the contract bites: a plugin that breaks it, and nothing else, is told so."""
+"""Every rule of the contract is effective: a plugin that violates only this rule fails it."""
 
 from __future__ import annotations
 
@@ -63,12 +63,12 @@ GOOD: dict[str, Any] = {
 
 
 def broken(value: Any) -> dict[str, str]:
-    """Return the titles of the rules that are broken, with their advice."""
+    """Return the titles of the violated rules, with their advice."""
     return {line.title: line.advice for line in report_on(value).lines if line.advice}
 
 
 @pytest.mark.parametrize("kind", GOOD)
-def test_what_the_scaffold_starts_from_keeps_every_rule(kind: str) -> None:
+def test_the_templates_of_the_scaffold_pass_every_rule(kind: str) -> None:
     check(GOOD[kind])
 
 
@@ -78,7 +78,7 @@ def test_every_kind_has_rules_of_its_own() -> None:
         assert [rule for rule in RULES if kind in rule.kinds and rule.title not in general]
 
 
-# --- what every component promises --------------------------------------------------------------
+# --- rules of every component -------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class Silent(good_inversion.Mine):
 
 @dataclass(frozen=True)
 class Forgetful(good_inversion.Mine):
-    """Is another one each time."""
+    """Differs each time."""
 
     name = "bad"
     mark: float = field(default=0.0, compare=True)
@@ -139,14 +139,14 @@ def a_class_made_inside() -> type[InversionMethod]:
 
 @dataclass(frozen=True)
 class Inverts(good_inversion.Mine):
-    """Base of the bad ones."""
+    """Base of the plugins that violate a rule."""
 
     name = "bad"
 
 
 @dataclass(frozen=True)
 class TooFew(Inverts):
-    """Leave one out."""
+    """Leave an image out."""
 
     def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:
         return super().synthesize(teacher, labels, rng)[1:]
@@ -238,7 +238,7 @@ class Unstoppable(Inverts):
 
 @dataclass(frozen=True)
 class Chooses(EfficiencyStrategy):
-    """Base of the bad ones: keep the first half in the first layer."""
+    """Base of the plugins that violate a rule: keep the first half in the first layer."""
 
     name = "bad"
 
@@ -259,7 +259,7 @@ class TooDeep(Chooses):
 
 @dataclass(frozen=True)
 class Positions(Chooses):
-    """Return positions where numbers of patches are asked for."""
+    """Return positions where numbers of patches are expected."""
 
     def select(self, view: LayerView) -> Tensor:
         return torch.arange(1, 5).expand(len(view.kept), -1)
@@ -301,7 +301,7 @@ class Scribbles(Chooses):
 
 @dataclass(frozen=True)
 class Infinite(Chooses):
-    """Blow the tokens up."""
+    """Make the tokens infinite."""
 
     def residual(self, tokens: Tensor, normed: Tensor) -> Tensor:
         return tokens / 0
@@ -312,7 +312,7 @@ class Infinite(Chooses):
 
 @dataclass(frozen=True)
 class Learns(good_meta_learner.Mine):
-    """Base of the bad ones."""
+    """Base of the plugins that violate a rule."""
 
     name = "bad"
 
@@ -359,7 +359,7 @@ class ShakesGlobally(Learns):
 
 @dataclass(frozen=True)
 class MakesItsOwnTasks(Learns):
-    """Move by a fixed step, whatever the tasks are."""
+    """Move by a fixed step, without the tasks."""
 
     def fit(self, model: Any, tasks: Any, rng: Generator) -> Adapter:
         for _ in tasks.take(4):
@@ -414,7 +414,7 @@ class KeepsLearning(Learns):
 
 @dataclass(frozen=True)
 class Embeds(good_method.Mine):
-    """Base of the bad ones."""
+    """Base of the plugins that violate a rule."""
 
     name = "bad"
 
@@ -429,7 +429,7 @@ class Crashes(Embeds):
 
 @dataclass(frozen=True)
 class FiveShotsBreakIt(Embeds):
-    """Know one shot only."""
+    """Support one shot only."""
 
     def prepare(self, bench: Workbench) -> Learner:
         if bench.shot > 1:
@@ -439,7 +439,7 @@ class FiveShotsBreakIt(Embeds):
 
 @dataclass(frozen=True)
 class Undeclared(Embeds):
-    """Ask for base images without saying so."""
+    """Request base images without declaring it."""
 
     def prepare(self, bench: Workbench) -> Learner:
         bench.base_tasks(flip=False)
@@ -458,7 +458,7 @@ class Projecting(Learner):
 
 @dataclass(frozen=True)
 class DrawsGlobally(Embeds):
-    """Hand out a learner whose matrix is drawn from the global stream."""
+    """Return a learner whose matrix is drawn from the global stream."""
 
     def prepare(self, bench: Workbench) -> Learner:
         return Projecting(torch.randn(8, 3))
@@ -476,7 +476,7 @@ class Averaging(Learner):
 
 @dataclass(frozen=True)
 class MixesEpisodes(Embeds):
-    """Hand out a learner that lets episodes see each other."""
+    """Return a learner that mixes episodes."""
 
     def prepare(self, bench: Workbench) -> Learner:
         return Averaging()
@@ -497,7 +497,7 @@ class Deaf(Embeds):
 
 
 class Counting:
-    """How often this process prepared."""
+    """Number of preparations in this process."""
 
     count = 0
 
@@ -524,7 +524,7 @@ class SkipsAll(Embeds):
 
 @dataclass(frozen=True)
 class Waves(FewShotDataset):
-    """Base of the bad ones."""
+    """Base of the plugins that violate a rule."""
 
     name = "bad"
     opened: ClassVar[list[str]] = []
@@ -534,7 +534,7 @@ class Waves(FewShotDataset):
 
 
 class Odd(ToyImages):
-    """Images of which one property is wrong."""
+    """Images with one wrong property."""
 
     def __init__(self, like: ToyImages, **wrong: Any) -> None:
         super().__init__(like.kinds)
@@ -585,7 +585,7 @@ class Cut(ToyImages):
 
 
 class Stubborn(ToyImages):
-    """Images that are offered at any side and shown at one."""
+    """Images that are offered at any side and returned at a single side."""
 
     def at(self, side: int) -> Stubborn:
         return self
@@ -617,7 +617,7 @@ class OneSize(Waves):
 
 @dataclass(frozen=True)
 class Missing(Waves):
-    """Find no file."""
+    """Raise that a file is missing."""
 
     def load(self, split: str, root: Path) -> Any:
         raise DataError(f"Put images.zip into {root}.")
@@ -625,7 +625,7 @@ class Missing(Waves):
 
 @dataclass(frozen=True)
 class FreshWeights(good_backbone.Mine):
-    """Draw other weights at each opening."""
+    """Draw other weights each time it is opened."""
 
     name = "bad"
 
@@ -744,7 +744,7 @@ def called(value: Any) -> str:
 
 
 @pytest.mark.parametrize(("value", "title", "advice"), CASES, ids=[f"{called(v)}-{t[:20]}" for v, t, _ in CASES])
-def test_a_broken_promise_is_named_and_mended(value: Any, title: str, advice: str) -> None:
+def test_a_violated_rule_is_named_with_advice(value: Any, title: str, advice: str) -> None:
     Counting.count = 0
     actual = broken(value)
     received = {text for rule, text in actual.items() if rule.startswith(title)}
@@ -752,17 +752,17 @@ def test_a_broken_promise_is_named_and_mended(value: Any, title: str, advice: st
     assert advice in received.pop(), actual
 
 
-def test_every_rule_has_a_plugin_that_breaks_it() -> None:
+def test_every_rule_has_a_plugin_that_violates_it() -> None:
     for rule in RULES:
         assert [title for _, title, _ in CASES if rule.title.startswith(title)], rule.title
 
 
-def test_what_is_no_plugin_is_refused() -> None:
+def test_a_value_that_is_not_a_plugin_is_refused() -> None:
     with pytest.raises(PluginError, match="is not a component class, track or column"):
         check(3)
 
 
-def test_options_can_be_set_for_the_examination() -> None:
+def test_options_can_be_set_for_the_check() -> None:
     from freeshot_lora_recycle.inversion import LoraInversion
 
     with pytest.raises(AssertionError, match="be strictly data-free"):
@@ -770,6 +770,6 @@ def test_options_can_be_set_for_the_examination() -> None:
     check(LoraInversion, prior="none")
 
 
-def test_labels_of_a_good_split_run_over_its_classes() -> None:
+def test_labels_of_a_valid_split_cover_its_classes() -> None:
     images = good_dataset.Mine().load("novel", Path())
     assert np.bincount(images.labels).tolist() == [20] * 5

@@ -1,4 +1,4 @@
-"""A report tells each cause of failure once, with the plugin's line below the first rule that fails by it."""
+"""A report lists each cause of failure once, with the plugin's line below the first rule that fails for it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LINES = (
 )
 
 
-def test_rules_that_fail_for_one_reason_stand_below_the_first_of_them() -> None:
+def test_rules_that_fail_for_one_reason_are_listed_below_the_first_of_them() -> None:
     assert str(Report("method 'mine'", LINES)).splitlines() == [
         "method 'mine'",
         "  ✗ starts: It raised KeyError.",
@@ -40,6 +40,6 @@ def test_rules_that_fail_for_one_reason_stand_below_the_first_of_them() -> None:
     ]
 
 
-def test_the_whole_traceback_takes_the_place_of_the_lines() -> None:
+def test_the_full_traceback_replaces_the_lines() -> None:
     first = entries(Report("method 'mine'", LINES[:1]), whole=True)[0]
     assert first.details == ("Traceback", "  all of it")

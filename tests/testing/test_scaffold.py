@@ -1,4 +1,4 @@
-"""What `freeshot plugin new` writes installs, passes its own test and is what the templates are."""
+"""The output of `freeshot plugin new` is installable, passes its own test and follows the templates."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_every_kind_has_a_command_to_try() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_new_plugin_is_a_whole_distribution(tmp_path: Path, kind: str) -> None:
+def test_a_new_plugin_is_a_complete_distribution(tmp_path: Path, kind: str) -> None:
     files = write_plugin("my-idea", kind, tmp_path / "new")
     assert [file.name for file in files] == [
         "pyproject.toml",
@@ -62,13 +62,13 @@ def test_names_become_classes_and_constants() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "My", "a_b", "-a", "a--b", "1a", "a b"])
-def test_what_is_no_name_is_refused(tmp_path: Path, name: str) -> None:
+def test_an_invalid_name_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(PluginError, match="Use lower-case letters, digits and single hyphens"):
         write_plugin(name, "method", tmp_path / "new")
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_with_files_is_left_alone(tmp_path: Path) -> None:
+def test_a_folder_with_files_is_not_changed(tmp_path: Path) -> None:
     (tmp_path / "kept").write_text("mine")
     with pytest.raises(PluginError, match="is not empty"):
         write_plugin("idea", "method", tmp_path)
@@ -76,21 +76,21 @@ def test_a_folder_with_files_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_new_plugin_installs_and_passes_at_once(tmp_path: Path) -> None:
-    """Install it as pip does for anybody, and run its own test and its first command."""
+    """Install it with pip, and run its own test and its first command."""
     write_plugin("my-idea", "strategy", tmp_path / "new")
     site = tmp_path / "site"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index", "--no-deps"]
     subprocess.run([*pip, "--no-build-isolation", "--target", str(site), str(tmp_path / "new")], check=True)
     environment = os.environ | {"PYTHONPATH": str(site), "COLUMNS": "200", "NO_COLOR": "1"}
 
-    def say(*command: str) -> str:
+    def run(*command: str) -> str:
         whole = [sys.executable, "-m", *command]
         folder = tmp_path / "new"
         done = subprocess.run(whole, env=environment, cwd=folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    assert "1 passed" in say("pytest", "-q", "-p", "no:cacheprovider")
+    assert "1 passed" in run("pytest", "-q", "-p", "no:cacheprovider")
     words = first_command("my-idea", "strategy").split()[1:]
-    assert "my-idea" in say("freeshot", *words, "--results", str(tmp_path / "r"), "--cache", str(tmp_path / "c"))
-    assert "✓ selects a subset of the patches" in say("freeshot", "plugin", "check", "my-idea")
+    assert "my-idea" in run("freeshot", *words, "--results", str(tmp_path / "r"), "--cache", str(tmp_path / "c"))
+    assert "✓ selects a subset of the patches" in run("freeshot", "plugin", "check", "my-idea")

@@ -1,4 +1,4 @@
-"""The command line, as tests of it call it."""
+"""The fixture that calls the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tiny made-up trees in the layout of each publisher: a few pictures of a few pixels for every class there is."""
+"""Tiny made-up trees in the layout of each publisher: a few pictures of a few pixels for every class."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ SMALL = (9, 7)
 
 
 def paint(path: Path, size: tuple[int, int] = SMALL) -> None:
-    """Write noise that only the file's name decides."""
+    """Write noise that depends only on the file's name."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(zlib.crc32("/".join(path.parts[-3:]).encode()))
     Image.fromarray(rng.integers(0, 256, (*size[::-1], 3), dtype=np.uint8)).save(path)
 
 
-def folders(root: Path, classes: Iterable[str], each: int = 2, ending: str = ".png") -> None:
+def folders(root: Path, classes: Iterable[str], each: int = 2, suffix: str = ".png") -> None:
     for name in classes:
         for number in range(each):
-            paint(root / name / f"{number}{ending}")
+            paint(root / name / f"{number}{suffix}")
 
 
 def listed(name: str) -> tuple[str, ...]:
@@ -138,7 +138,7 @@ def aircraft(root: Path) -> None:
 
 def traffic_signs(root: Path) -> None:
     images = root / "GTSRB" / "Final_Training" / "Images"
-    folders(images, (f"{n:05d}" for n in range(43)), ending=".ppm")
+    folders(images, (f"{n:05d}" for n in range(43)), suffix=".ppm")
     (images / "00000" / "GT-00000.csv").write_text("Filename;Width\n")
 
 

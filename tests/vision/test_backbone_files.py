@@ -1,4 +1,4 @@
-"""Weights are found where they should lie, read without running anything, and verified."""
+"""Weight files are located by name, read without running code, and verified."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("ending", [".safetensors", ".pt", ".pth", ".bin"])
-def test_a_file_of_the_backbones_name_is_found(here: Path, ending: str) -> None:
+def test_a_file_of_the_backbones_name_is_located(here: Path, ending: str) -> None:
     (here / "weights").mkdir()
     (here / "weights" / f"mine{ending}").touch()
     assert Source("").file("mine") == Path("weights") / f"mine{ending}"
@@ -40,7 +40,7 @@ def test_the_folder_of_weights_can_be_set(here: Path, monkeypatch: pytest.Monkey
     assert Source("other.pt").file("mine") == here / "elsewhere" / "other.pt"
 
 
-def test_missing_weights_are_asked_for_by_place(here: Path) -> None:
+def test_for_missing_weights_the_expected_path_is_named(here: Path) -> None:
     with pytest.raises(DataError) as caught:
         Source("").file("clip-vit-b16")
     assert str(caught.value) == (
@@ -88,7 +88,7 @@ def test_a_pickled_object_is_never_opened(here: Path) -> None:
 
 @pytest.mark.parametrize("ending", ["safetensors", "pt"])
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "noise"])
-def test_a_damaged_file_is_one_sentence(tmp_path: Path, ending: str, damage: str) -> None:
+def test_a_damaged_file_is_an_error(tmp_path: Path, ending: str, damage: str) -> None:
     path = tmp_path / f"a.{ending}"
     save_file(WEIGHTS, path) if ending == "safetensors" else torch.save(WEIGHTS, path)
     content = path.read_bytes()
@@ -134,13 +134,13 @@ def test_a_file_without_names_is_refused(tmp_path: Path) -> None:
         ({"side": 0}, "side must be at least 1 pixel, not 0."),
     ],
 )
-def test_options_that_mean_nothing_are_refused_before_anything_is_built(options: dict[str, Any], reason: str) -> None:
+def test_invalid_options_are_refused_before_anything_is_built(options: dict[str, Any], reason: str) -> None:
     with pytest.raises(OptionError) as caught:
         build(ClipVitB16, options)
     assert str(caught.value) == f"'clip-vit-b16' refuses its options: {reason}"
 
 
-def test_the_hub_is_asked_for_one_commit_and_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_file_is_fetched_at_its_commit_and_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save_file(WEIGHTS, tmp_path / "fetched.safetensors")
     requested: list[tuple[str, str, str]] = []
 
@@ -156,7 +156,7 @@ def test_the_hub_is_asked_for_one_commit_and_verified(tmp_path: Path, monkeypatc
         Source("hub:timm/vit/sub/a.safetensors", COMMIT, "0" * 64).file("mine")
 
 
-def test_a_hub_that_does_not_answer_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_hub_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> str:
         raise OSError("no route to host\nand much more")
 

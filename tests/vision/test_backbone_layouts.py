@@ -1,4 +1,4 @@
-"""Weights in every layout give the features that the library of their own gives, to the last digits of float64."""
+"""Weights in every layout give the features of their own library, to the last digits of float64."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def images() -> Tensor:
 
 
 def scattered(model: nn.Module) -> nn.Module:
-    """Give every weight, also those that start at zero or one, a value of its own."""
+    """Give every weight a random value, also those that are initialised to zero or one."""
     rng = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for weight in model.double().parameters():
@@ -111,7 +111,7 @@ def test_hugging_faces_weights_give_its_features(kind: str, images: Tensor, tmp_
         assert features(theirs(pixel_values=images)).std() > 0.1
 
 
-def test_deits_weights_are_those_of_a_vit_without_its_second_token(images: Tensor, tmp_path: Any) -> None:
+def test_deits_weights_are_those_of_a_vit_without_a_second_token(images: Tensor, tmp_path: Any) -> None:
     import transformers
 
     config = transformers.ViTConfig(hidden_size=24, intermediate_size=96, layer_norm_eps=1e-6, **SIZES)
@@ -127,7 +127,7 @@ def test_a_distilled_deit_is_refused_for_its_second_token(tmp_path: Any) -> None
 
 
 def openai(theirs: Any) -> dict[str, Tensor]:
-    """Write CLIP as OpenAI does: q, k and v fused, the projection turned, and a text tower beside it."""
+    """Write CLIP as OpenAI does: q, k and v fused, the projection transposed, and a text tower beside it."""
     state = {name.removeprefix("vision_model."): tensor for name, tensor in theirs.state_dict().items()}
     out: dict[str, Tensor] = {
         "visual.class_embedding": state.pop("embeddings.class_embedding"),
@@ -160,7 +160,7 @@ def test_openais_layout_gives_the_same_features(images: Tensor) -> None:
     assert difference.abs().max() <= 1e-10
 
 
-def test_one_network_has_one_hash_whatever_the_layout_of_its_file(tmp_path: Any) -> None:
+def test_the_hash_of_a_network_does_not_depend_on_the_layout_of_its_file(tmp_path: Any) -> None:
     theirs = clip()
     first = filled(CLIP, openai(theirs), 16)
     second = filled(CLIP, saved(theirs, tmp_path), 16)
@@ -168,7 +168,7 @@ def test_one_network_has_one_hash_whatever_the_layout_of_its_file(tmp_path: Any)
     assert len({weights_sha256(network) for network in (first, second, third)}) == 1
 
 
-def test_a_whole_clip_model_leaves_its_text_tower_aside(images: Tensor, tmp_path: Any) -> None:
+def test_the_text_tower_of_a_whole_clip_model_is_ignored(images: Tensor, tmp_path: Any) -> None:
     import transformers
 
     whole: Any = scattered(
@@ -194,7 +194,7 @@ def test_without_a_projection_the_class_token_before_it_is_the_feature(images: T
         assert (ours(images) - theirs.vision_model(pixel_values=images).pooler_output).abs().max() <= 1e-10
 
 
-def test_positions_are_stretched_as_timm_does() -> None:
+def test_positions_are_interpolated_as_by_timm() -> None:
     from timm.layers.pos_embed import resample_abs_pos_embed
 
     weights = dict(untrained("vit_base_patch16_224", 64, 0, **SMALL).double().state_dict())
@@ -203,7 +203,7 @@ def test_positions_are_stretched_as_timm_does() -> None:
     assert torch.equal(ours.state_dict()["pos_embed"], expected)
 
 
-def mended(change: Callable[[dict[str, Tensor]], object]) -> dict[str, Tensor]:
+def changed(change: Callable[[dict[str, Tensor]], object]) -> dict[str, Tensor]:
     weights = dict(clip().state_dict())
     change(weights)
     return weights
@@ -241,7 +241,7 @@ def test_weights_that_do_not_fit_are_refused_by_name(
     change: Callable[[dict[str, Tensor]], object], sentence: str
 ) -> None:
     with pytest.raises(DataError, match=f"^{re.escape(sentence)}$"):
-        filled(CLIP, mended(change), 16)
+        filled(CLIP, changed(change), 16)
 
 
 def test_an_unknown_layout_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""Published networks fit the engine: LoRAs act, patches are left out or that is refused, and whole cells run."""
+"""Published networks work with the engine: LoRAs act, patches are dropped or this is refused, and cells run."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ def opened() -> dict[str, Backbone]:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_look_gives_what_the_plain_network_gives(family: str, opened: dict[str, Backbone], images: Tensor) -> None:
+def test_forward_gives_the_features_of_the_plain_network(
+    family: str, opened: dict[str, Backbone], images: Tensor
+) -> None:
     backbone = opened[family]
     assert torch.equal(forward(backbone, images).features, backbone.vit(backbone.normalize(images)))
     assert forward(backbone, images).features.shape == (4, 16 if family == "clip" else 24)
@@ -80,7 +82,7 @@ def test_a_lora_acts_on_every_layer_and_merges(
 
 
 @pytest.mark.parametrize("family", BEHIND_ONE_TOKEN)
-def test_patches_can_be_left_out(family: str, opened: dict[str, Backbone], images: Tensor) -> None:
+def test_patches_can_be_dropped(family: str, opened: dict[str, Backbone], images: Tensor) -> None:
     everything = torch.arange(16).expand(4, -1)
     backbone = opened[family]
     assert torch.allclose(
@@ -92,7 +94,7 @@ def test_patches_can_be_left_out(family: str, opened: dict[str, Backbone], image
 
 
 @pytest.mark.parametrize("family", BEHIND_ONE_TOKEN)
-def test_asking_a_strategy_that_keeps_all_changes_nothing(
+def test_a_strategy_that_keeps_all_patches_changes_nothing(
     family: str, opened: dict[str, Backbone], images: Tensor
 ) -> None:
     class Keeping(Halving):
@@ -104,7 +106,7 @@ def test_asking_a_strategy_that_keeps_all_changes_nothing(
 
 
 @pytest.mark.parametrize(("family", "before"), [("siglip", 0), ("registers", 5)])
-def test_without_one_class_token_patches_cannot_be_left_out(
+def test_without_exactly_one_class_token_patches_cannot_be_dropped(
     family: str, before: int, opened: dict[str, Backbone], images: Tensor
 ) -> None:
     for requested in ({"kept": torch.arange(8).expand(4, -1)}, {"strategy": Halving()}):
@@ -116,7 +118,7 @@ def test_without_one_class_token_patches_cannot_be_left_out(
         )
 
 
-def test_masks_without_a_detour_are_for_class_tokens(opened: dict[str, Backbone]) -> None:
+def test_masks_after_the_inversion_need_a_class_token(opened: dict[str, Backbone]) -> None:
     last = replace_layers(Halving(), -1)
     assert {family for family in FAMILIES if only_masks(opened[family].vit, last)} == {
         "clip", "dinov2", "deit", "registers",
@@ -131,9 +133,7 @@ def replace_layers(strategy: Halving, layer: int) -> Halving:
     return Last()
 
 
-def test_an_inversion_cannot_look_for_a_class_token_that_is_not_there(
-    opened: dict[str, Backbone], images: Tensor
-) -> None:
+def test_an_inversion_cannot_use_a_missing_class_token(opened: dict[str, Backbone], images: Tensor) -> None:
     from freeshot.contracts.pool import LoraEntry
 
     backbone = opened["siglip"]
@@ -146,25 +146,25 @@ def test_an_inversion_cannot_look_for_a_class_token_that_is_not_there(
         teacher.logits_and_tokens(images)
 
 
-def test_what_is_shown_and_how_it_is_scaled_are_part_of_a_networks_hash() -> None:
+def test_normalisation_and_scaling_are_part_of_a_networks_hash() -> None:
     plain = FAMILIES["clip"]
     ways = [plain, replace(plain, normalize="imagenet"), replace(plain, scale="l2"), replace(plain, project=0)]
     assert len({open_backbone(way).sha256 for way in ways}) == len(ways)
     assert open_backbone(plain).sha256 == open_backbone(replace(plain, normalize="clip")).sha256
 
 
-def test_every_choice_is_an_option_and_so_in_the_spec() -> None:
+def test_every_choice_is_an_option_and_thus_in_the_spec() -> None:
     assert {"weights", "revision", "sha256", "normalize", "scale", "side", "features"} <= set(options_of(ClipVitB16))
 
 
-def test_l2_brings_features_to_length_one(images: Tensor) -> None:
+def test_l2_normalises_features_to_length_one(images: Tensor) -> None:
     backbone = open_backbone(replace(FAMILIES["clip"], scale="l2"))
     plain = open_backbone(FAMILIES["clip"])
     expected = torch.nn.functional.normalize(forward(plain, images).features, dim=-1)
     assert torch.allclose(forward(backbone, images).features, expected)
 
 
-def test_random_weights_follow_from_their_seed() -> None:
+def test_random_weights_depend_on_their_seed_alone() -> None:
     hashes = [open_backbone(replace(FAMILIES["deit"], seed=seed)).sha256 for seed in (0, 0, 1)]
     assert hashes[0] == hashes[1] != hashes[2]
 
@@ -181,13 +181,13 @@ def test_the_papers_choices_are_the_defaults_of_clip() -> None:
 
 
 @pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.name)
-def test_the_numbers_of_a_network_are_those_that_timm_knows(provider: Any) -> None:
+def test_the_normalisation_of_a_network_is_that_of_timm(provider: Any) -> None:
     from timm.models import get_pretrained_cfg
 
     chosen = provider(normalize="own")
-    known = get_pretrained_cfg(chosen.timm_arguments()["model"])
-    if known is not None and known.mean is not None:  # timm knows CLIP only by the names of its weights
-        assert chosen.normalization() == (tuple(known.mean), tuple(known.std))
+    config = get_pretrained_cfg(chosen.timm_arguments()["model"])
+    if config is not None and config.mean is not None:  # timm has CLIP only under the names of its weights
+        assert chosen.normalization() == (tuple(config.mean), tuple(config.std))
 
 
 @pytest.mark.parametrize(
@@ -211,14 +211,14 @@ def test_the_numbers_of_a_network_are_those_that_timm_knows(provider: Any) -> No
         ),
     ],
 )
-def test_networks_that_do_not_fit_are_refused(options: dict[str, Any], sentence: str) -> None:
+def test_unsupported_networks_are_refused(options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(OptionError) as caught:
         build(TimmVit, {**TINY, **options}).build()
     assert str(caught.value) == sentence
 
 
 @pytest.mark.parametrize("options", [{"width": 25}, {"model": "resnet18"}])
-def test_what_timm_cannot_build_is_one_sentence(options: dict[str, Any]) -> None:
+def test_a_network_that_timm_cannot_build_is_an_error(options: dict[str, Any]) -> None:
     with pytest.raises(OptionError, match=r"^timm cannot build '\w+' like this \(.+\)\. Choose other sizes or a plain"):
         build(TimmVit, {**TINY, **options}).build()
 
@@ -253,7 +253,7 @@ def test_normalisation_makes_another_cell(toy: Any) -> None:
     assert first.spec.cell != second.spec.cell
 
 
-def test_a_pool_of_it_is_built_recycled_and_scored(toy: Any, tmp_path: Path) -> None:
+def test_a_pool_of_a_timm_network_is_built_recycled_and_scored(toy: Any, tmp_path: Path) -> None:
     from freeshot import Track
     from freeshot.pool.build import PoolRequest, build_pool
 

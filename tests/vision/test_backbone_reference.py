@@ -1,4 +1,4 @@
-"""The page of backbones is what the classes say."""
+"""The page of backbones is generated from the classes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("part", ["networks", "options", "numbers"])
-def test_the_page_shows_what_the_classes_say(repository: Path, part: str) -> None:
+def test_the_page_shows_the_values_of_the_classes(repository: Path, part: str) -> None:
     page = (repository / "docs/reference/backbones.md").read_text(encoding="utf-8")
     assert getattr(backbone_page, part)() in page, "Write it again with: python -m makers.backbone_page"

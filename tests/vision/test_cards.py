@@ -1,4 +1,4 @@
-"""What every card of the pocket suite promises, and that the shipped sheets keep it."""
+"""The cards of the pocket suite are complete, and the shipped sheets agree with them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_the_suite_ships_every_sheet_and_card_it_names() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))
-def test_a_card_says_what_it_holds_and_whose_it_is(name: str) -> None:
+def test_a_card_states_its_content_source_and_licence(name: str) -> None:
     card = _card(name)
     assert card.name == name
     assert all((card.title, card.source, card.license, card.attribution, card.notes))
@@ -63,11 +63,11 @@ def test_a_card_names_no_registry_and_no_path(name: str) -> None:
     text = (DATA / f"{name}.json").read_text(encoding="utf-8")
     assert "://registry" not in text
     assert "/home/" not in text
-    assert "/tmp/" not in text  # noqa: S108 - looked for, not used
+    assert "/tmp/" not in text  # noqa: S108 - searched, not used
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))
-def test_the_splits_share_no_class_and_leave_none_out(name: str) -> None:
+def test_the_splits_share_no_class_and_cover_all(name: str) -> None:
     card = _card(name)
     assert set(card.split) == set(SPLITS)
     assert sorted(chain.from_iterable(card.split.values())) == sorted(card.classes)
@@ -78,7 +78,7 @@ def test_every_novel_class_has_enough_images_for_a_task(name: str) -> None:
     card = _card(name)
     counts = dict(zip(card.classes, card.counts, strict=True))
     assert len(card.split["novel"]) >= 5
-    assert min(counts[one] for one in card.split["novel"]) >= QUERIES_AND_SHOTS
+    assert min(counts[label] for label in card.split["novel"]) >= QUERIES_AND_SHOTS
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -94,15 +94,15 @@ def test_a_sheet_holds_as_many_images_as_its_card_counts(name: str) -> None:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_no_two_classes_share_an_image(name: str) -> None:
     owners: dict[bytes, set[str]] = {}
-    for one, images in _images_by_class(name).items():
+    for label, images in _images_by_class(name).items():
         for image in images:
-            owners.setdefault(image, set()).add(one)
+            owners.setdefault(image, set()).add(label)
     assert [sorted(classes) for classes in owners.values() if len(classes) > 1] == []
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_no_image_is_one_flat_colour(name: str) -> None:
-    blank = [one for one, images in _images_by_class(name).items() if any(len(set(image)) == 1 for image in images)]
+def test_no_image_has_a_single_colour(name: str) -> None:
+    blank = [label for label, images in _images_by_class(name).items() if any(len(set(image)) == 1 for image in images)]
     assert blank == []
 
 
@@ -138,7 +138,7 @@ def test_a_split_without_classes_opens_empty() -> None:
     assert images.read([]).shape == (0, 3, 28, 28)
 
 
-def test_an_unknown_split_is_refused_with_those_there_are() -> None:
+def test_an_unknown_split_is_refused_and_the_splits_are_listed() -> None:
     with pytest.raises(DataError, match=r"^'digits' has no split 'test'\. It has: base, validation, novel\.$"):
         open_sheet(DATA, "digits", "test")
 
@@ -157,7 +157,7 @@ def test_an_unknown_split_is_refused_with_those_there_are() -> None:
         ("split", ["novel"]),
     ],
 )
-def test_a_card_with_a_strange_value_is_refused(tmp_path: Path, field: str, value: object) -> None:
+def test_a_card_with_an_invalid_value_is_refused(tmp_path: Path, field: str, value: object) -> None:
     split = {"base": ["a"], "validation": [], "novel": ["b"]}
     write_sheet(tmp_path, Card("x", "x", 8, ("a", "b"), (2, 2), split, "", "", "", ""), SQUARES)
     card = json.loads((tmp_path / "x.json").read_text())
@@ -166,7 +166,7 @@ def test_a_card_with_a_strange_value_is_refused(tmp_path: Path, field: str, valu
         open_sheet(tmp_path, "x", "novel")
 
 
-def test_a_card_that_nests_without_end_is_refused(tmp_path: Path) -> None:
+def test_a_card_that_nests_too_deeply_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text("[" * 100_000)
     with pytest.raises(DataError, match=r"^The card .* cannot be read"):
         open_sheet(tmp_path, "x", "novel")
@@ -175,7 +175,7 @@ def test_a_card_that_nests_without_end_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "why"), [(b"RIFF", "is not a valid image"), (b"", "is not a valid image"), (None, "not have the size")]
 )
-def test_a_sheet_that_is_no_picture_of_the_cards_size_is_refused(
+def test_a_sheet_that_is_not_a_picture_of_the_cards_size_is_refused(
     tmp_path: Path, content: bytes | None, why: str
 ) -> None:
     split = {"base": ["a"], "validation": [], "novel": ["b"]}

@@ -1,4 +1,4 @@
-"""What the pre-training corpus may hold is decided by names; these are the decisions."""
+"""The rules on names that decide which images the pre-training corpus may hold."""
 
 from __future__ import annotations
 
@@ -52,22 +52,22 @@ def test_normalising_twice_changes_nothing(name: str) -> None:
         ("big-string-bean", "string bean"),
     ],
 )
-def test_a_mention_is_found_in_any_spelling(name: str, excluded: str) -> None:
+def test_a_mention_is_detected_in_any_spelling(name: str, excluded: str) -> None:
     assert mentions_any(name, normalised([excluded]))
 
 
 @pytest.mark.parametrize(("name", "excluded"), [("category", "cat"), ("bean-string", "string bean"), ("carpet", "car")])
-def test_parts_of_words_and_other_orders_are_no_mention(name: str, excluded: str) -> None:
+def test_parts_of_words_and_other_orders_are_not_a_mention(name: str, excluded: str) -> None:
     assert not mentions_any(name, normalised([excluded]))
 
 
 def test_the_split_depends_on_names_and_seed_alone() -> None:
     names = [f"class {index}" for index in range(20)]
-    one = split_classes(names, "seed", base=10, validation=4)
-    assert one == split_classes(names[::-1], "seed", base=10, validation=4)
-    assert one != split_classes(names, "other", base=10, validation=4)
-    assert [len(part) for part in one.values()] == [10, 4, 6]
-    assert sorted(name for part in one.values() for name in part) == sorted(names)
+    split = split_classes(names, "seed", base=10, validation=4)
+    assert split == split_classes(names[::-1], "seed", base=10, validation=4)
+    assert split != split_classes(names, "other", base=10, validation=4)
+    assert [len(part) for part in split.values()] == [10, 4, 6]
+    assert sorted(name for part in split.values() for name in part) == sorted(names)
 
 
 def test_packing_sixteen_levels_loses_nothing() -> None:
@@ -88,5 +88,5 @@ def test_excluded_are_validation_and_novel_classes_and_all_icons(tmp_path: Path)
     assert "deer" in names
 
 
-def test_kinds_add_words_and_take_none_away() -> None:
+def test_kinds_add_words_and_remove_none() -> None:
     assert set(with_kinds(["citrus fruit", "deer"])) >= {"citrus fruit", "deer", "lemon"}

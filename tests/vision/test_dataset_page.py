@@ -1,4 +1,4 @@
-"""The documentation lists the data sets that there are."""
+"""The documentation lists all data sets."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_the_page_says_what_the_classes_say(repository: Path) -> None:
+def test_the_page_is_generated_from_the_classes(repository: Path) -> None:
     page = (repository / "docs" / "reference" / "datasets.md").read_text(encoding="utf-8")
     assert with_listing(page) == page, "Write it: python -m makers.dataset_page docs/reference/datasets.md"

@@ -52,7 +52,7 @@ def preprocessor(folder: str, **values: Any) -> None:
     Path(folder, "preprocessor_config.json").write_text(json.dumps(values))
 
 
-def test_without_a_preprocessor_size_and_numbers_are_those_of_config_and_family(tmp_path: Path) -> None:
+def test_without_a_preprocessor_size_and_normalisation_come_from_config_and_family(tmp_path: Path) -> None:
     backbone = open_backbone(HuggingFaceVit(model=save_model(tmp_path / "m")))
     assert backbone.image_size == 28
     assert backbone.normalize.mean.flatten().tolist() == pytest.approx(NUMBERS["imagenet"][0])
@@ -70,7 +70,7 @@ def test_without_a_preprocessor_size_and_numbers_are_those_of_config_and_family(
         ({}, 28),
     ],
 )
-def test_the_preprocessor_decides_size_and_numbers(size: dict[str, Any], side: int, tmp_path: Path) -> None:
+def test_the_preprocessor_sets_size_and_normalisation(size: dict[str, Any], side: int, tmp_path: Path) -> None:
     folder = save_model(tmp_path / "m")
     preprocessor(folder, image_mean=[0.1, 0.2, 0.3], image_std=[1, 2, 3], **size)
     provider = HuggingFaceVit(model=folder)
@@ -122,7 +122,7 @@ def test_a_hub_id_is_read_from_the_local_cache(tmp_path: Path, monkeypatch: pyte
         ),
     ],
 )
-def test_what_does_not_fit_is_refused(
+def test_unsupported_models_and_options_are_refused(
     options: dict[str, Any], config: dict[str, Any], expected: str, tmp_path: Path
 ) -> None:
     folder = save_model(tmp_path / "m", **config)

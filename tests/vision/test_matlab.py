@@ -1,4 +1,4 @@
-"""Numbers of Matlab's files are what scipy finds in them, and a spoilt file is told."""
+"""Numbers in Matlab files are read as by scipy, and a damaged file is an error."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def stating(content: bytes, shape: tuple[int, int], instead: tuple[int, int]) ->
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("kind", TYPES)
 @pytest.mark.parametrize("shape", [(1, 7), (7, 1), (3, 4), (1, 1), (0, 0), (2, 3, 4)])
-def test_numbers_are_those_that_scipy_reads(shape: tuple[int, ...], kind: str, *, packed: bool) -> None:
+def test_numbers_equal_those_that_scipy_reads(shape: tuple[int, ...], kind: str, *, packed: bool) -> None:
     numbers: NDArray[Any] = np.arange(np.prod(shape)).reshape(shape).astype(kind)
     content = matlab(packed=packed, other=np.eye(3), labels=numbers, text="x")
     expected = loadmat(io.BytesIO(content))["labels"].ravel(order="F")
@@ -57,15 +57,15 @@ def test_numbers_are_those_that_scipy_reads(shape: tuple[int, ...], kind: str, *
         (matlab(labels=np.array([[1, "two"]], object)), "its 'labels' does not contain real numbers"),
     ],
 )
-def test_what_is_not_a_few_real_numbers_is_refused(content: bytes, why: str) -> None:
+def test_a_variable_that_is_not_a_few_real_numbers_is_refused(content: bytes, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         read_numbers(content, "labels", 10)
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_a_spoilt_file_never_ends_the_process(*, packed: bool) -> None:
+def test_a_damaged_file_never_ends_the_process(*, packed: bool) -> None:
     good, rng = matlab(packed=packed, labels=np.arange(102)), random.Random(1)
-    for _ in range(2_000):  # scipy's reader ends it within a thousand
+    for _ in range(2_000):  # scipy's reader crashes within a thousand
         try:
             assert len(read_numbers(mutated(good, rng), "labels", 8_189)) <= 8_189
         except ValueError as error:

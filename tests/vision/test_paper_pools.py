@@ -1,4 +1,4 @@
-"""The small pools in the repository are complete and those that their plans describe."""
+"""The small pools in the repository are complete and agree with their plans."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PLANS = {plan.name: plan for plan in SMALL_PLANS}
 BUILT = dict(built_pools())
 
 
-def test_there_is_a_pool_of_cifar_fs() -> None:
+def test_a_pool_of_cifar_fs_is_included() -> None:
     assert "paper/cifar-fs-q8" in BUILT
 
 

@@ -1,4 +1,4 @@
-"""The paper's suite: tracks, pools and rows fit together, and all of it runs, at a tiny size, from files to a board."""
+"""The paper's suite: tracks, pools and rows are consistent, and all of it runs, at a tiny size, end to end."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def catalogue() -> Catalogue:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a data folder in which every data set of the paper lies as its publisher ships it."""
+    """Return a data folder with every data set of the paper in its publisher's layout."""
     root = tmp_path_factory.mktemp("data")
     for name in (*IN_DOMAIN, *CROSS_DOMAIN, *SMALL_SOURCES[1:], *SMALL_CROSS_DOMAIN):
         (root / name).mkdir()
@@ -91,21 +91,21 @@ def unfrozen(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(tracks, name, thawed)
 
 
-def planned(catalogue: Catalogue, tmp_path: Path, **asked: Any) -> tuple[Plan, RunRequest]:
+def planned(catalogue: Catalogue, tmp_path: Path, **changes: Any) -> tuple[Plan, RunRequest]:
     folders = {"results": tmp_path / "results", "cache": tmp_path / "cache", "pools": tmp_path / "pools"}
-    request = RunRequest(**{"suite": "paper", **folders, **asked})
+    request = RunRequest(**{"suite": "paper", **folders, **changes})
     return plan_run(request, catalogue), request
 
 
-# --- the parts fit together ---------------------------------------------------------------------
+# --- tracks, pools and rows ---------------------------------------------------------------------
 
 
-def test_the_tracks_are_those_of_which_the_paper_states_numbers() -> None:
-    assert {one.track for one in published()} == {track.name for track in PAPER}
+def test_the_tracks_are_those_with_published_numbers() -> None:
+    assert {number.track for number in published()} == {track.name for track in PAPER}
     assert len(published()) == 14 * len(PAPER)
 
 
-def test_every_track_has_a_pool_that_is_planned_on_its_network_and_sources() -> None:
+def test_every_track_has_a_planned_pool_on_its_network_and_sources() -> None:
     plans = {plan.name: plan for plan in PLANS}
     for track in TRACKS:
         plan = plans[track.pool]
@@ -196,16 +196,14 @@ def test_a_small_profile_runs_its_key_rows_on_the_papers_episodes(
     ]
 
 
-def test_on_two_cores_every_method_runs_and_those_that_tune_do_on_few_images(
-    catalogue: Catalogue, tmp_path: Path
-) -> None:
+def test_the_cpu_profile_has_every_method_and_tunes_on_few_images(catalogue: Catalogue, tmp_path: Path) -> None:
     plan, _ = planned(catalogue, tmp_path, profile="cpu")
     small = {cell.spec.method.name for cell in plan.cells if cell.track.name.startswith("in-domain/cifar-fs-100/")}
     assert small == set(catalogue.names("method"))
     assert {track.episodes for track in SMALL_TRACKS if "cifar-fs-100" in track.name} == {100}
 
 
-def test_a_row_is_not_run_on_tracks_that_its_profile_leaves_out(catalogue: Catalogue, tmp_path: Path) -> None:
+def test_a_row_is_not_run_on_tracks_that_its_profile_excludes(catalogue: Catalogue, tmp_path: Path) -> None:
     requested = {"profile": "cpu", "tracks": ("in-domain/cifar-fs/5w1s",)}
     with pytest.raises(OptionError, match=r"its row of 'mole' only on in-domain/cifar-fs-100/5w1s, .*\. Choose such a"):
         planned(catalogue, tmp_path, **requested, methods=("mole",))
@@ -213,17 +211,19 @@ def test_a_row_is_not_run_on_tracks_that_its_profile_leaves_out(catalogue: Catal
     assert [cell.spec.method.name for cell in plan.cells] == ["noise"]
 
 
-def test_in_domain_tracks_ask_of_the_set_that_their_pool_knows() -> None:
+def test_in_domain_tracks_use_the_data_set_of_their_pool() -> None:
     for track in PAPER:
-        known = track.sources == (track.dataset,) if track.name.startswith("in-domain/") else track.sources == IN_DOMAIN
-        assert known, track.name
+        correct = (
+            track.sources == (track.dataset,) if track.name.startswith("in-domain/") else track.sources == IN_DOMAIN
+        )
+        assert correct, track.name
 
 
-def test_cifar_alone_is_normalised_by_its_own_numbers() -> None:
+def test_only_cifar_has_its_own_normalisation() -> None:
     assert {track.dataset for track in TRACKS if track.backbone == CIFAR} == {"cifar-fs"}
 
 
-def test_what_is_frozen_is_what_the_publishers_counts_give() -> None:
+def test_the_frozen_lists_follow_from_the_publishers_counts() -> None:
     assert paper_lock.lock() == json.loads(LOCK.read_text())
 
 
@@ -239,16 +239,16 @@ def test_every_row_of_every_profile_is_accepted(catalogue: Catalogue, tmp_path: 
         assert len(plan.missing) == len(pools - {name for name, _ in built_pools()})
 
 
-def test_the_full_profile_holds_every_method_there_is(catalogue: Catalogue) -> None:
+def test_the_full_profile_holds_every_method(catalogue: Catalogue) -> None:
     assert {row.method for row in SUITES[0].profiles["full"].rows} == set(catalogue.names("method"))
 
 
-def test_the_pocket_suite_is_left_as_it_is(catalogue: Catalogue, tmp_path: Path) -> None:
+def test_the_pocket_suite_keeps_its_pool(catalogue: Catalogue, tmp_path: Path) -> None:
     plan, _ = planned(catalogue, tmp_path, suite="pocket", profile="quick")
     assert {cell.spec.track.pool for cell in plan.cells} == {"pocket"}
 
 
-def test_a_pattern_without_a_suite_asks_for_none_of_them(catalogue: Catalogue, tmp_path: Path) -> None:
+def test_a_pattern_without_a_suite_selects_no_optional_track(catalogue: Catalogue, tmp_path: Path) -> None:
     plan, _ = planned(catalogue, tmp_path, suite=None, tracks=("in-domain/*",), methods=("frozen-prototype",))
     assert {cell.spec.track.dataset for cell in plan.cells} == {"sketch", "icons"}
 
@@ -262,7 +262,7 @@ def test_a_plan_needs_neither_images_nor_pools(catalogue: Catalogue, tmp_path: P
     assert estimate_cost(plan, request, catalogue).unknown == len(plan.cells)
 
 
-def test_a_pool_that_is_missing_is_one_sentence_with_the_command(call: Call, tmp_path: Path) -> None:
+def test_for_a_missing_pool_the_error_names_the_command(call: Call, tmp_path: Path) -> None:
     requested = ("--track", "in-domain/cub/5w1s", "--method", "lora-average", "--pools", str(tmp_path))
     done = call("run", "paper", *requested, plugins="vision,lora-recycle,baselines,launchers")
     assert done.exit_code == 2
@@ -280,7 +280,7 @@ def test_a_row_that_needs_no_pool_runs_without_one(catalogue: Catalogue, tmp_pat
 # --- end to end, at a tiny size -----------------------------------------------------------------
 
 
-def test_a_mixed_pool_knows_all_four_sets(pools: Path) -> None:
+def test_a_mixed_pool_has_loras_of_all_four_data_sets(pools: Path) -> None:
     from freeshot.pool.store import open_pool
 
     pool: LoraPool = open_pool(pools / "paper/mixed")
@@ -293,7 +293,7 @@ def test_a_mixed_pool_knows_all_four_sets(pools: Path) -> None:
 def test_every_track_runs_from_published_files_to_a_record(
     track: str, catalogue: Catalogue, data: Path, pools: Path, tmp_path: Path
 ) -> None:
-    fresh = Catalogue(catalogue.host)  # asks for the tracks again
+    fresh = Catalogue(catalogue.host)  # collects the tracks again
     requested = {"tracks": (track,), "methods": ("frozen-prototype", "lora-recycle"), "options": QUICK, "limit": 2}
     if track.endswith("5s"):
         requested["options"] = (*QUICK[:-2], "per_class=7", "batch=0")
@@ -320,7 +320,7 @@ def test_every_track_runs_from_published_files_to_a_record(
         (("free",), ("inversion.outer=1",)),
     ],
 )
-def test_every_key_row_of_a_small_profile_has_images_enough_for_five_shots(
+def test_every_key_row_of_a_small_profile_has_enough_images_for_five_shots(
     profile: str,
     methods: tuple[str, ...],
     short: tuple[str, ...],
@@ -340,7 +340,7 @@ def test_every_key_row_of_a_small_profile_has_images_enough_for_five_shots(
 
 
 @pytest.mark.usefixtures("unfrozen")
-def test_the_real_network_goes_from_files_to_a_leaderboard(
+def test_the_actual_network_runs_from_files_to_a_leaderboard(
     call: Call, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from safetensors.torch import save_file
@@ -369,4 +369,4 @@ def test_the_real_network_goes_from_files_to_a_leaderboard(
     assert "2 cells ran: 2 finished." in done.stdout, done.output
     board = call("leaderboard", "--all", plugins=plugins)
     assert "lora-recycle" in board.stdout
-    assert "LoRA Recycle-75" in board.stdout  # what the paper reports stands beside it, apart
+    assert "LoRA Recycle-75" in board.stdout  # the numbers of the paper are listed separately

@@ -1,4 +1,4 @@
-"""The shipped network and pool are what their cards say, and the frozen episodes still come out as frozen."""
+"""The shipped network and pool agree with their cards, and the frozen episodes are drawn as frozen."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_the_pool_was_tuned_on_the_shipped_network_and_every_lora_works() -> Non
     assert {entry.facts["dataset"] for entry in pool.entries} == {"sketch", "icons"}
 
 
-def test_the_pool_knows_base_classes_only() -> None:
+def test_the_pool_has_base_classes_only() -> None:
     base = {f"{cls.name}/{name}" for cls in DATASETS[:2] for name in cls().load("base", Path("data")).classes}
     assert {name for entry in open_pool(POOL).entries for name in entry.classes} <= base
 

@@ -1,4 +1,4 @@
-"""The network's own history: what it was pre-trained on, by the manifest that ships beside its weights."""
+"""The pre-training corpus of the network, by the manifest that ships with its weights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_no_concept_of_the_corpus_mentions_a_held_out_class_of_any_track() -> No
     assert [concept for concept in _manifest()["concepts"] if mentions_any(concept, excluded)] == []
 
 
-def test_the_rule_would_notice_a_held_out_class() -> None:
+def test_the_rule_detects_a_held_out_class() -> None:
     card = json.loads((DATA / "sketch.json").read_text())
     assert mentions_any(card["split"]["novel"][0], normalised(excluded_concepts(DATA)))
 

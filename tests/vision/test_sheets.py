@@ -1,4 +1,4 @@
-"""Drawings of a sheet can be shown at the size of any network, and stay the same data set."""
+"""Drawings of a sheet can be resized for any network, and stay the same data set."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from freeshot_vision.pocket.datasets import Digits
 
 
-def test_drawings_are_shown_at_the_side_asked_for() -> None:
+def test_drawings_are_resized_to_the_requested_side() -> None:
     images = Digits().load("novel", Path("data"))
     large = images.at(56)
     assert large.read([3, 1]).shape == (2, 3, 56, 56)
@@ -19,6 +19,6 @@ def test_drawings_are_shown_at_the_side_asked_for() -> None:
     assert large.read([2]).float().mean() == pytest.approx(float(images.read([2]).float().mean()), abs=2)
 
 
-def test_at_their_own_side_they_are_as_they_lie_on_the_sheet() -> None:
+def test_at_their_own_side_drawings_equal_the_sheet() -> None:
     images = Digits().load("novel", Path("data"))
     assert torch.equal(images.at(28).read([0, 5]), images.read([0, 5]))

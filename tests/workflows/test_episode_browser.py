@@ -1,4 +1,4 @@
-"""Episodes are shown with their own pictures and saved predictions, and refused where images or runs are others."""
+"""Episodes are shown with their pictures and saved predictions, and refused for other images or other runs."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def figures(text: str) -> list[tuple[str, list[str]]]:
     return [(unescape(alt), re.findall(r"<span class=\"\w+\">(.*?)</span>", caption)) for alt, caption in matches]
 
 
-def test_an_episode_shows_its_pictures_and_what_was_predicted(toy: Toy, results: Path) -> None:
+def test_an_episode_shows_its_pictures_and_predictions(toy: Toy, results: Path) -> None:
     images = ToyWaves().load("novel", Path())
     episode = track_episodes(TRACKS[0], images)[7]
     predictions = [CellPredictions.read(stored_at(record_of(results, method))) for method in (A, B)]
@@ -110,7 +110,9 @@ def test_the_strip_links_every_episode_in_order(toy: Toy, results: Path) -> None
     assert text.count("<article") == 1
 
 
-def test_without_predictions_accuracies_are_shown_and_how_to_save_predictions(toy: Toy, results: Path) -> None:
+def test_without_predictions_accuracies_and_the_command_that_saves_predictions_are_shown(
+    toy: Toy, results: Path
+) -> None:
     stored_at(record_of(results, B)).unlink()
     text = page(toy, results)
     (sentence,) = notes_of(text)
@@ -120,7 +122,7 @@ def test_without_predictions_accuracies_are_shown_and_how_to_save_predictions(to
     assert {caption[0] for _, captions in figures(text) for caption in captions} == {"A"}
 
 
-def test_predictions_of_another_record_or_a_damaged_file_are_a_sentence(toy: Toy, results: Path) -> None:
+def test_predictions_of_another_record_or_a_damaged_file_are_reported(toy: Toy, results: Path) -> None:
     files = [stored_at(record_of(results, method)) for method in (A, B)]
     shutil.copy(files[0], files[1])
     files[0].write_bytes(b"PK")
@@ -162,7 +164,7 @@ def test_other_images_than_those_of_the_records_are_refused(
         (KeyError("wave"), "Reading the images of 'toy-waves' raised KeyError: 'wave'. Correct its plugin."),
     ],
 )
-def test_images_that_cannot_be_read_leave_the_accuracies(
+def test_without_readable_images_the_accuracies_are_shown(
     toy: Toy, results: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, sentence: str
 ) -> None:
     def fails(self: ToyWaves, split: str, root: Path) -> ToyImages:
@@ -198,12 +200,12 @@ def test_images_that_are_not_shareable_are_served_and_not_exported(
 
 
 @pytest.mark.parametrize("number", ["20", "-1", "x", "٣", "9" * 20])
-def test_an_unknown_episode_is_one_sentence(toy: Toy, results: Path, number: str) -> None:
+def test_an_unknown_episode_is_an_error(toy: Toy, results: Path, number: str) -> None:
     with pytest.raises(UnknownNameError, match=f"^Unknown episode '{number}' on '{TOY_TRACK}'"):
         page(toy, results, episode=number)
 
 
-def test_a_folder_without_records_is_one_sentence(toy: Toy, tmp_path: Path) -> None:
+def test_a_folder_without_records_is_an_error(toy: Toy, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="No record is finished"):
         page(toy, tmp_path)
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 SMALL = ("inversion.iterations=3", "learner.iterations=3", "per_class=5")
 
 
-def estimate(toy: Toy, *methods: str, **asked: Any) -> CostEstimate:
-    return estimate_cost(toy.plan(*methods, **asked), toy.request(*methods, **asked), toy.catalogue)
+def estimate(toy: Toy, *methods: str, **changes: Any) -> CostEstimate:
+    return estimate_cost(toy.plan(*methods, **changes), toy.request(*methods, **changes), toy.catalogue)
 
 
 def test_cells_without_comparable_record_are_counted(toy: Toy) -> None:
@@ -40,7 +40,7 @@ def test_records_of_another_backbone_are_not_comparable(toy: Toy) -> None:
 
 
 @pytest.mark.parametrize(("method", "by_episode"), [("full-finetuning", True), ("linear-probe", False)])
-def test_a_row_costs_by_the_episode_unless_it_embeds_images_once(toy: Toy, method: str, by_episode: bool) -> None:
+def test_the_cost_of_a_row_is_per_episode_unless_it_embeds_images_once(toy: Toy, method: str, by_episode: bool) -> None:
     toy.record(method)
     whole, half = (estimate(toy, method, rerun=True, limit=limit).stages["evaluation"] for limit in (None, 10))
     assert whole[0].seconds == pytest.approx((2 if by_episode else 1) * half[0].seconds)

@@ -1,4 +1,4 @@
-"""An adapter, a backbone or a function is evaluated as a method would be, without a record."""
+"""An adapter, a backbone or a function is evaluated like a method, without a record."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ WIDE = ("learner.iterations=30", "learner.lr=0.1")
 
 @pytest.fixture
 def evaluated(toy: Toy) -> Any:
-    """Return what evaluates a target in the toy world."""
+    """Return a function that evaluates a target in the toy world."""
 
-    def run(target: Any = None, **asked: Any) -> EvaluationReport:
+    def run(target: Any = None, **changes: Any) -> EvaluationReport:
         folders = {"results": toy.results, "cache": toy.cache, "data": toy.folder / "data"}
-        request = EvaluateRequest(**{"target": target, **folders, **({} if "images" in asked else {"suite": "toy"})})
-        return evaluate(replace(request, **asked), toy.catalogue)
+        request = EvaluateRequest(**{"target": target, **folders, **({} if "images" in changes else {"suite": "toy"})})
+        return evaluate(replace(request, **changes), toy.catalogue)
 
     return run
 
@@ -123,7 +123,7 @@ def test_an_adapter_in_memory_needs_its_backbone(toy: Toy, evaluated: Any) -> No
     assert evaluated(adapter, backbone="toy-vit").kind == "adapter"
 
 
-def test_a_plain_peft_adapter_scores_as_the_one_with_a_card(toy: Toy, backbone: Backbone, evaluated: Any) -> None:
+def test_a_plain_peft_adapter_scores_as_an_adapter_with_a_card(toy: Toy, backbone: Backbone, evaluated: Any) -> None:
     export_adapter(toy.folder / "meta", trained(toy), backbone, {})
     with_card = evaluated(toy.folder / "meta")
     (toy.folder / "meta" / "freeshot.json").unlink()
@@ -153,7 +153,7 @@ def test_a_lora_of_another_network_is_refused(toy: Toy, evaluated: Any) -> None:
         (lambda images: torch.zeros(len(images), 4), "gives all classes the same score"),
     ],
 )
-def test_a_function_that_embeds_nothing_is_refused(evaluated: Any, wrong: Any, sentence: str) -> None:
+def test_a_function_with_invalid_features_is_refused(evaluated: Any, wrong: Any, sentence: str) -> None:
     with pytest.raises(ContractError, match=sentence):
         evaluated(wrong)
 
@@ -213,7 +213,7 @@ def slow_accuracy(learner: AdaptedLearner, images: Any, episode: Any, way: int) 
         (TaskSizes(shot=9), "has 6 pictures, but tasks need 10 of every class: 9 shot . 1 query. Lower --shot"),
     ],
 )
-def test_tasks_that_pictures_do_not_suffice_for_are_refused(tmp_path: Path, sizes: TaskSizes, sentence: str) -> None:
+def test_tasks_that_need_more_pictures_are_refused(tmp_path: Path, sizes: TaskSizes, sentence: str) -> None:
     pictures = save_pictures(tmp_path / "pictures")
     with pytest.raises(EpisodeError, match=sentence):
         open_picture_tasks(pictures, 16, sizes, tmp_path / "cache")

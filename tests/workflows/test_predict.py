@@ -1,4 +1,4 @@
-"""Predictions are what the slow and obvious way gives, and say how far they can be trusted."""
+"""Predictions equal those of the slow and obvious way, and have calibrated probabilities or scores."""
 
 from __future__ import annotations
 
@@ -67,16 +67,16 @@ def test_probabilities_are_a_softmax_of_distances_over_the_temperature(support: 
         assert prediction.confidence == max(prediction.confidences.values())
 
 
-def test_the_temperature_is_likeliest_for_support_images_that_are_left_out(
+def test_the_temperature_has_the_highest_likelihood_of_left_out_support_images(
     support: FileImages, query: FileImages
 ) -> None:
-    every, labels = features(support), support.labels
+    all_features, labels = features(support), support.labels
 
     def loss(temperature: float) -> float:
         total = 0.0
-        for i, feature in enumerate(every):
-            others = np.arange(len(every)) != i
-            means = [every[others & (labels == label)].mean(0) for label in range(WAY)]
+        for i, feature in enumerate(all_features):
+            others = np.arange(len(all_features)) != i
+            means = [all_features[others & (labels == label)].mean(0) for label in range(WAY)]
             logits = [-np.linalg.norm(feature - mean) / temperature for mean in means]
             total += float(np.logaddexp.reduce(logits) - logits[labels[i]])
         return total
@@ -131,7 +131,7 @@ def test_without_a_temperature_there_are_scores(
     assert all(sum(p.confidences.values()) == pytest.approx(1) for p in predictions)
 
 
-def test_a_batch_is_what_one_pass_embeds(support: FileImages, query: FileImages) -> None:
+def test_a_pass_embeds_one_batch(support: FileImages, query: FileImages) -> None:
     learner, done = MeanColours(), []
     predict(learner, support, query, CPU, batch=5, on_step=lambda *step: done.append(step))
     assert learner.passes == [5, 5, 2, 5, 1]

@@ -1,4 +1,4 @@
-"""Predictions as a table, as files and as a contact sheet, whatever files and classes are called."""
+"""Predictions as a table, as files and as a contact sheet, for any names of files and classes."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_only_a_probability_is_a_percentage(temperature: float | None, head: str
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_files_can_be_read_again_whatever_a_class_is_called(name: str) -> None:
+def test_files_can_be_read_again_for_any_name_of_a_class(name: str) -> None:
     predictions = predicted([(name, name)], (name, "b"))
     (row,) = csv.DictReader(io.StringIO(as_csv(predictions)))
     assert row["class"] == row["true_class"] == ("'=1+1" if name == "=1+1" else name)
@@ -140,14 +140,14 @@ def test_a_support_image_is_on_the_sheet_once() -> None:
     assert (page.count("<symbol"), page.count("<use")) == (1, 5)
 
 
-def test_the_sheet_names_what_was_skipped_and_why_there_are_scores() -> None:
+def test_the_sheet_names_skipped_images_and_the_reason_for_scores() -> None:
     texts = " ".join(Elements(sheet(predicted([("a", None)], ("a", "b"), None))).texts)
     assert "1 image skipped" in texts
     assert "x.png cannot be read as a picture (it is empty)." in texts
     assert "not calibrated, because no class has two support images" in texts
 
 
-def test_of_too_many_images_the_wrong_ones_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_too_many_images_the_wrong_predictions_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sheets, "MOST", 2)
     predictions = predicted([("a", "a"), ("a", None), ("a", "b")], ("a", "b"))
     assert [str(p.file) for p in shown_on_sheet(predictions)] == ["2.png", "0.png"]
@@ -168,11 +168,11 @@ def test_the_sheet_works_in_a_browser(tmp_path: Path, monkeypatch: pytest.Monkey
     save_prediction_sheet(predictions, tmp_path / "sheet.html")
     with open_browser(executable) as browser:
         page = browser.new_page(viewport={"width": 390, "height": 800})
-        complaints: list[str] = []
-        page.on("console", lambda message: complaints.append(message.text))
+        messages: list[str] = []
+        page.on("console", lambda message: messages.append(message.text))
         page.goto((tmp_path / "sheet.html").as_uri())
         assert page.evaluate("document.documentElement.scrollWidth") == 390
         assert page.evaluate("[...document.images].map(i => i.naturalWidth)") == [90, 90]
         page.check("#show-wrong")
         assert page.eval_on_selector_all("article", "all => all.map(a => a.checkVisibility())") == [False, True]
-    assert complaints == []
+    assert messages == []

@@ -52,7 +52,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, cls: type, name: str) -> list[int]:
 
 
 @pytest.mark.parametrize("strategy", ["cls-attention", "none"])
-def test_the_counted_images_are_those_that_are_processed(
+def test_the_counted_images_are_the_processed_images(
     toy: Toy, meter: CostMeter, monkeypatch: pytest.MonkeyPatch, strategy: str
 ) -> None:
     cell = planned(toy, *OPTIONS, f"strategy={strategy}", "lora_share=0.0")
@@ -84,7 +84,7 @@ def test_a_pass_is_measured_once_for_several_presets(
     assert len(calls) == 2  # one of the inversion, one of meta-learning
 
 
-def test_a_measured_cost_is_near_the_real_one(toy: Toy, meter: CostMeter) -> None:
+def test_a_measured_cost_is_near_the_actual_cost(toy: Toy, meter: CostMeter) -> None:
     cell = planned(toy, "inversion.iterations=30", "learner.iterations=1", "per_class=8")
     cost = meter.estimate(cell)
     method = meter.context.component(cell.spec.method)

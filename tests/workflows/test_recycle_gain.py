@@ -42,7 +42,7 @@ def test_images_of_held_out_classes_are_collected_from_all_loras() -> None:
     assert torch.equal(images[:, 0, 0, 0], torch.tensor([0.7] * 8 + [0.3] * 4))
 
 
-def test_a_learner_that_tells_the_classes_apart_gains_all() -> None:
+def test_a_learner_that_separates_the_classes_has_the_full_gain() -> None:
     sets = surrogates((0, 1, 2), (3, 4, 5))
     gain = surrogate_gain(sets, {0, 2, 3, 5}, (Shade(100.0), Shade()), (3, 1, 15), CPU, seed=0)
     assert gain is not None

@@ -1,4 +1,4 @@
-"""Presets are sets of options that fit every image size; the default is the most thorough one that fits a budget."""
+"""Presets are sets of options that fit every image size; the default is the most thorough that fits a budget."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_presets_grow_from_the_first_to_the_paper() -> None:
 
 
 @pytest.mark.parametrize(("side", "weight"), [(16, 100), (28, 100), (64, 24.8), (224, 3), (384, 3)])
-def test_smoothness_lies_between_those_that_suit_small_and_large_images(side: int, weight: float) -> None:
+def test_the_smoothness_weight_is_interpolated_between_image_sizes(side: int, weight: float) -> None:
     options = preset_row("good", "lora-recycle", (), side, CATALOGUE).options
     assert options["inversion.total_variation"] == weight
 
@@ -67,14 +67,14 @@ def test_the_paper_preset_has_no_options_and_a_suite_has_its_own() -> None:
     assert preset_row("toy", "lora-recycle", (), 16, CATALOGUE).options["inversion.iterations"] == 3
 
 
-def test_only_presets_that_train_on_less_hold_classes_out() -> None:
+def test_only_quick_and_good_hold_classes_out() -> None:
     shares = {name: preset_row(name, "lora-recycle", (), 28, CATALOGUE).options.get("held_out") for name in (
         "quick", "good", "paper", "toy"
     )}  # fmt: skip
     assert shares == {"quick": 0.1, "good": 0.1, "paper": None, "toy": None}
 
 
-def test_given_options_win_over_a_preset() -> None:
+def test_given_options_take_precedence_over_a_preset() -> None:
     row = preset_row("quick", "lora-recycle", ("inversion.iterations=7", "held_out=0.3"), 28, CATALOGUE)
     assert (row.options["inversion.iterations"], row.options["held_out"]) == ("7", "0.3")
 
@@ -102,7 +102,7 @@ def test_unknown_presets_and_options_are_refused() -> None:
         ("paper", 28, WEIGHTS, {"prior": "resnet50", "prior_weights": WEIGHTS[1], "prior_size": 224}),
     ],
 )
-def test_a_prior_is_used_only_if_its_weights_are_there(
+def test_a_prior_is_used_only_if_its_weights_are_available(
     preset: str, side: int, available: tuple[str, str] | None, chosen: dict[str, object]
 ) -> None:
     row, reason = with_prior(Row("lora-recycle", {}), preset, side, available, CATALOGUE)
@@ -110,7 +110,7 @@ def test_a_prior_is_used_only_if_its_weights_are_there(
     assert reason.startswith(f"Inversion prior: {chosen['prior']}")
 
 
-def test_a_prior_that_cannot_enlarge_images_gets_them_as_they_are() -> None:
+def test_a_prior_that_cannot_enlarge_images_has_no_size_option() -> None:
     row, _ = with_prior(Row("lora-recycle", {"inversion": "deep-inversion"}), "paper", 28, WEIGHTS, CATALOGUE)
     assert row.options.keys() == {"inversion", "inversion.prior", "inversion.prior_weights"}
 
@@ -124,5 +124,5 @@ def test_a_prior_that_cannot_enlarge_images_gets_them_as_they_are() -> None:
         Row("lora-average", {}),
     ],
 )
-def test_a_prior_that_is_set_or_absent_is_left_alone(row: Row) -> None:
+def test_a_prior_that_is_set_or_absent_is_not_changed(row: Row) -> None:
     assert with_prior(row, "good", 224, WEIGHTS, CATALOGUE) == (row, "")

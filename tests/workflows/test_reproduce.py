@@ -1,4 +1,4 @@
-"""A record's cell is rebuilt from what is installed; everything that differs is one sentence."""
+"""A record's cell is rebuilt from the installed plugins; each difference is reported in one sentence."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_record_that_was_just_made_is_rebuilt_as_the_same_cell(toy: Toy, stub:
         ({"options": {"strange": 1}}, "cell", "No option of 'stub' is called 'strange'."),
     ],
 )
-def test_another_method_is_one_sentence(
+def test_another_method_is_reported_in_one_sentence(
     toy: Toy, stub: RunRecord, method: dict[str, Any], weight: str, sentence: str
 ) -> None:
     (difference,) = rebuilt(toy, changed(stub, method=stub.spec.method.model_copy(update=method))).differences
@@ -89,12 +89,14 @@ def test_another_method_is_one_sentence(
         ({"name": "gone"}, "The track 'gone' is not available. Install its plugin."),
     ],
 )
-def test_another_track_is_one_sentence(toy: Toy, stub: RunRecord, track: dict[str, Any], sentence: str) -> None:
+def test_another_track_is_reported_in_one_sentence(
+    toy: Toy, stub: RunRecord, track: dict[str, Any], sentence: str
+) -> None:
     (difference,) = rebuilt(toy, changed(stub, track=stub.spec.track.model_copy(update=track))).differences
     assert (difference.weight, difference.text) == ("cell", sentence)
 
 
-def test_another_default_of_a_part_is_one_sentence(toy: Toy) -> None:
+def test_another_default_of_a_part_is_reported_in_one_sentence(toy: Toy) -> None:
     record = toy.record("lora-recycle")
     learner = record.spec.components["learner"]
     other = learner.model_copy(update={"options": learner.options | {"iterations": 77}})
@@ -102,14 +104,14 @@ def test_another_default_of_a_part_is_one_sentence(toy: Toy) -> None:
     assert [d.text for d in actual] == [f"The {learner.kind} '{learner.name}' has iterations 77 on record, 3 here."]
 
 
-def test_a_part_that_is_gone_is_one_sentence(toy: Toy, stub: RunRecord) -> None:
+def test_a_missing_part_is_reported_in_one_sentence(toy: Toy, stub: RunRecord) -> None:
     origin = toy.catalogue.origin("meta-learner", "prototype")
     extra = {"helper": ComponentSpec(kind="meta-learner", name="prototype", origin=origin)}
     (difference,) = rebuilt(toy, changed(stub, components=extra)).differences
     assert difference.text == "The meta-learner 'prototype' is part of the method on record only."
 
 
-def test_another_hash_is_one_sentence_and_so_is_another_package(toy: Toy, stub: RunRecord) -> None:
+def test_another_hash_and_another_package_are_reported_in_one_sentence_each(toy: Toy, stub: RunRecord) -> None:
     made = stub.provenance.model_copy(update={"packages": stub.provenance.packages | {"torch": "0.1"}})
     other = stub.model_copy(update={"hashes": stub.hashes | {"backbone": "b" * 64}, "provenance": made})
     actual = rebuilt(toy, other).differences

@@ -1,4 +1,4 @@
-"""Folders made wrong at random: files changed, gone, or replaced by what is no file."""
+"""Random damage to folders: files changed, removed, or replaced by something that is not a regular file."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from random import Random
 from tests.soak.mutations import mutated
 
 NAMES = ("a\nb", "\u202egnp.x", "-rf", "a b  c", "x" * 200, "ä\u0301", "[red]x", "..x", "con", "%s%n", "\udcff")
-"""Names of files that somebody may think of."""
+"""Unusual names of files."""
 TARGETS = ("/etc/passwd", "/dev/zero", "/", "nowhere", "..", "../..", "/proc/self/mem")
-"""Where links lead."""
+"""Targets of links."""
 HUGE = (6 * 2**30, 6 * 2**30, 6 * 2**30, 2**26)
-"""Bytes of files that take none of the disk."""
+"""Sizes of sparse files in bytes."""
 
 
 class Folder:
-    """A folder of good files, and how it becomes wrong."""
+    """A folder of valid files, and how it is damaged."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -27,15 +27,15 @@ class Folder:
             path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
         }
 
-    def spoil(self, rng: Random) -> None:
-        """Make it good again, and then wrong in one to three places."""
+    def damage(self, rng: Random) -> None:
+        """Restore it, and then damage it in one to three places."""
         self.restore()
         for _ in range(rng.randint(1, 3)):
             path = self.folder / rng.choice(list(self._good))
-            rng.choice(SPOILERS)(path, self._good[path.relative_to(self.folder)], rng)
+            rng.choice(DAMAGES)(path, self._good[path.relative_to(self.folder)], rng)
 
     def restore(self) -> None:
-        """Make it good again."""
+        """Restore all its files."""
         if self.folder.is_symlink() or self.folder.is_file():
             self.folder.unlink()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -49,7 +49,7 @@ def _change(path: Path, good: bytes, rng: Random) -> None:
         path.write_bytes(mutated(good, rng))
 
 
-def _away(path: Path, good: bytes, rng: Random) -> None:
+def _remove(path: Path, good: bytes, rng: Random) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -59,7 +59,7 @@ def _away(path: Path, good: bytes, rng: Random) -> None:
 def _instead(make: Callable[[Path, Random], object]) -> Callable[[Path, bytes, Random], None]:
     def replaced(path: Path, good: bytes, rng: Random) -> None:
         if path.parent.is_dir():
-            _away(path, good, rng)
+            _remove(path, good, rng)
             make(path, rng)
 
     return replaced
@@ -97,12 +97,12 @@ def _odd(path: Path) -> bool:
     return path.is_symlink() or (path.exists() and not path.is_file())
 
 
-def _no_file(path: Path, rng: Random) -> None:
+def _irregular(path: Path, rng: Random) -> None:
     rng.choice((os.mkfifo, os.mkdir))(path)
 
 
-SPOILERS = (
-    *(_change, _change, _change, _away, _beside, _rename, _deeper),
+DAMAGES = (
+    *(_change, _change, _change, _remove, _beside, _rename, _deeper),
     _instead(lambda path, rng: path.symlink_to(rng.choice((*TARGETS, path.name)))),
-    *(_instead(_no_file), _instead(_no_file), _instead(_huge)),
+    *(_instead(_irregular), _instead(_irregular), _instead(_huge)),
 )
