@@ -21,7 +21,7 @@ Run = Callable[..., fs.Results]
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run on single toy track without a display, unless a test wants another."""
+    """Run on one toy track without a display, unless a test wants another."""
     monkeypatch.chdir(tmp_path)
     return lambda *methods, **given: fs.run(
         **{"suite": "toy", "tracks": TRACK, "methods": methods, "progress": False, **given}
