@@ -11,8 +11,7 @@ from freeshot_lora_recycle.prototype import Prototype
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-    from freeshot import Model, Task
-    from freeshot.contracts.tensors import Shots
+    from freeshot import Model, Shots, Task
 
 
 @dataclass(frozen=True)
