@@ -93,15 +93,17 @@ def test_the_readmes_numbers_of_cifar_fs_are_those_of_the_records() -> None:
     rows = (
         "lora-average space=delta",
         "lora-recycle strategy=none inversion.prior=none learner=prototype",
+        "lora-recycle strategy.ratio=0.75 inversion.prior=none",
         "frozen-prototype",
     )
-    average, recycled, frozen = (100 * selected(board, row, track).averages[track].mean() for row in rows)
+    average, recycled, masked, frozen = (100 * selected(board, row, track).averages[track].mean() for row in rows)
     (papers,) = (
         100 * number.mean for number in board.published if (number.track, number.method) == (track, "LoRA Recycle")
     )
     assert (
-        f"`lora-average` {average:.1f} %, `lora-recycle` on a small budget {recycled:.1f} % "
-        f"(the paper's: {papers:.1f} %), `frozen-prototype` {frozen:.1f} %." in README.read_text(encoding="utf-8")
+        f"`lora-average` {average:.1f} %, `lora-recycle` on a small budget {recycled:.1f} %, "
+        f"with a mask {masked:.1f} % (the paper's: {papers:.1f} %), `frozen-prototype` {frozen:.1f} %."
+        in README.read_text(encoding="utf-8")
     )
 
 
