@@ -1,4 +1,4 @@
-"""The temperature has the highest likelihood, or is the limit where there is no maximum."""
+"""`fit_temperature` returns the maximum-likelihood temperature, and 0 or infinity if there is no finite optimum."""
 
 from __future__ import annotations
 

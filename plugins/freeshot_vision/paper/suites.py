@@ -7,6 +7,8 @@ the paper's tables. Settings that the paper selected on test episodes are select
 
 from __future__ import annotations
 
+from functools import partial
+
 from freeshot import Profile, Row, Suite
 from freeshot_vision.paper.pools import IN_DOMAIN
 from freeshot_vision.paper.small_profiles import POOLS_PROFILE, SMALL_PROFILES, VALIDATION_PROFILE
@@ -61,8 +63,9 @@ PAPER = (
 AFTER = tuple(f"further/{name}/*" for name in FURTHER)
 REFERENCE = "frozen-prototype"
 PAIR = ("lora-recycle", REFERENCE)
+_on_papers_data = partial(Suite, manual_download=True, reference=REFERENCE, pair=PAIR)
 SUITES = (
-    Suite(
+    _on_papers_data(
         "paper",
         "LoRA Recycle's own questions at full size: CLIP ViT-B/16, 100 LoRAs, eight data sets that you fetch.",
         (*PAPER, *AFTER, *(track.name for track in SMALL_TRACKS)),
@@ -79,26 +82,17 @@ SUITES = (
             "further": Profile((*LORA_RECYCLE, *TUNING_FREE), AFTER, summary="the same rows on five further domains"),
             **SMALL_PROFILES,
         },
-        manual_download=True,
-        reference=REFERENCE,
-        pair=PAIR,
     ),
-    Suite(
+    _on_papers_data(
         "paper-validation",
         "CIFAR-FS on validation classes, 100 images of each, where settings of the small profiles may be chosen.",
         tuple(track.name for track in VALIDATION),
         {"full": VALIDATION_PROFILE},
-        manual_download=True,
-        reference=REFERENCE,
-        pair=PAIR,
     ),
-    Suite(
+    _on_papers_data(
         "paper-pools",
         "CIFAR-FS with one shot, 100 images of a class, on smaller, weaker and corrupted variants of the small pool.",
         tuple(track.name for track in VARIED),
         {"full": POOLS_PROFILE},
-        manual_download=True,
-        reference=REFERENCE,
-        pair=PAIR,
     ),
 )

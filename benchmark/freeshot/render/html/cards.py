@@ -28,10 +28,11 @@ def share_cards(boards: Sequence[dict[str, Any]]) -> None:
     """Remove the cards that an earlier board has as well; the script's `cardOf` (cards.js) finds them there."""
     first: dict[str, Any] = {}
     for cards in boards:
-        for key in [
-            key for key, card in cards.items() if first.setdefault(key, card) is not card and first[key] == card
-        ]:
-            del cards[key]
+        for key, card in list(cards.items()):
+            if key not in first:
+                first[key] = card
+            elif first[key] == card:
+                del cards[key]
 
 
 def _plain(card: Card | None) -> dict[str, Any]:

@@ -33,7 +33,7 @@ function startDialog() {
 /** A row's short name, which opens its card. */
 const nameLink = (row) => button({ class: "link" }, () => go({ open: ["row", row.label] }), el("bdi", {}, row.short));
 
-/** The card of a component; what several boards name has its card in the first of them. */
+/** The card of a component; a card that several boards share is stored with the first of them. */
 const cardOf = (key) => [state.board, ...boards].map((board) => board.cards[key]).find(Boolean) || {};
 
 /** Citation and links of a component. */
